@@ -1,0 +1,1 @@
+"""The reject controller side."""

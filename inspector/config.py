@@ -1,0 +1,210 @@
+"""station.toml: what this machine is made of.
+
+What it is: the schema of the station file, read once at start-up, strictly; every key is documented in
+`docs/configuration.md`, which a test compares with this file. What it is not: the recipe (what a good part is).
+Main thread, before anything runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inspector.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A table of a TOML file: unknown keys and loose types are errors, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class CameraConfig(Section):
+    """[camera] - names follow GenICam SFNC in snake_case."""
+
+    name: str = "camera0"
+    kind: Literal["folder", "simulated", "opencv"] = "simulated"
+    source: str = ""
+    width: Positive | None = None
+    height: Positive | None = None
+    pixel_format: Literal["BGR8", "Mono8"] = "BGR8"
+    exposure_time_us: Positive | None = None
+    gain_db: float | None = None
+    trigger_source: Literal["line", "software", "free_run"] = "line"
+    frame_timeout_ms: Positive = 1000
+    shuffle_seed: int | None = None
+    trigger_delay_us: int = 0
+
+
+class ControllerConfig(Section):
+    """[controller] - the reject controller: where it is, and what is pushed to it at start-up."""
+
+    port: str = "sim://"
+    baud: Positive = 250_000
+    tick_um: Positive = 100
+    camera_tick: Positive = 1500
+    gate_tick: Positive = 6000
+    guard_tick: Positive = 100
+    min_spacing_tick: Positive = 600
+    debounce_us: int = Field(default=500, ge=0)
+    strobe_us: Positive = 200
+    pulse_ms: Positive = 40
+    lead_ms: int = Field(default=8, ge=0)
+    max_on_ms: Positive = 200
+    min_off_ms: int = Field(default=5, ge=0)
+    lease_ms: Positive = 500
+    confirm_window_tick: int = Field(default=400, ge=0)
+    consecutive_rejects_stop: int = Field(default=0, ge=0)
+    consecutive_unknown_stop: int = Field(default=0, ge=0)
+
+
+class LineConfig(Section):
+    """[line] - the judging thread."""
+
+    bind_tolerance_ms: float = Field(default=8.0, gt=0)
+    model_threads: Positive = 2
+    model_spinning: bool = True
+    frame_queue: Positive = 2
+
+
+class RecordConfig(Section):
+    """[record] - where records and pictures go."""
+
+    store: str = "data/records.sqlite"
+    images: str = "data/images"
+    keep_every_nth_pass: Positive = 20
+    image_budget_mb: Positive = 2000
+    min_free_mb: Positive = 200
+    queue: Positive = 256
+
+
+class WebConfig(Section):
+    """[web] - the API and the screens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    token_file: str = "data/token"
+
+
+class FaultConfig(Section):
+    """[simulation.faults] - what goes wrong in the simulated world, as a chance for each part, byte or frame."""
+
+    byte_flip: Fraction = 0.0
+    byte_drop: Fraction = 0.0
+    byte_double: Fraction = 0.0
+    controller_reset: Fraction = 0.0
+    encoder_slip: Fraction = 0.0
+    double_part: Fraction = 0.0
+    stuck_eye: Fraction = 0.0
+    missing_confirmation: Fraction = 0.0
+    frame_lost: Fraction = 0.0
+    frame_repeated: Fraction = 0.0
+    frame_late: Fraction = 0.0
+    frame_black: Fraction = 0.0
+    frame_incomplete: Fraction = 0.0
+    camera_unplugged: Fraction = 0.0
+    line_slow: Fraction = 0.0
+    host_killed: Fraction = 0.0
+
+
+class SimulationConfig(Section):
+    """[simulation] - the simulated belt: which pictures lie on it, how fast, and what goes wrong."""
+
+    pictures: str = ""
+    labels: str = ""
+    seed: int = 1
+    parts_per_minute: Positive = 120
+    spacing_jitter: Fraction = 0.2
+    belt_mm_per_s: Positive = 400
+    faults: FaultConfig = FaultConfig()
+
+
+class StationSection(Section):
+    """[station] - the name on the screen and the recipe that is active at start-up."""
+
+    name: str = "station"
+    recipe: str = "recipe.toml"
+
+
+class StationConfig(Section):
+    """The whole station file; `folder` is where it lies, and relative paths start there."""
+
+    station: StationSection = StationSection()
+    camera: CameraConfig = CameraConfig()
+    controller: ControllerConfig = ControllerConfig()
+    line: LineConfig = LineConfig()
+    record: RecordConfig = RecordConfig()
+    web: WebConfig = WebConfig()
+    simulation: SimulationConfig | None = None
+    folder: Path = Field(default=Path("."), exclude=True)
+
+    def path(self, relative: str) -> Path:
+        """`relative` as a path that starts at the station file's folder."""
+        return (self.folder / relative).resolve()
+
+
+S = TypeVar("S", bound=Section)
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises ConfigError if the file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as why:
+        raise ConfigError(f"{path}: cannot be read: {why.strerror}") from why
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
+        raise ConfigError(f"{path}: is not valid TOML: {why}") from why
+
+
+def parse(schema: type[S], tables: dict[str, Any], path: Path) -> S:
+    """`tables` checked against `schema`; raises ConfigError naming file, key, value found and value wanted."""
+    try:
+        return schema.model_validate(tables)
+    except ValidationError as why:
+        raise ConfigError(f"{path}: {_first_error(schema, why)}") from None
+
+
+def load_station(path: Path) -> StationConfig:
+    """The station file at `path`; raises ConfigError."""
+    tables = load_toml(path)
+    if "folder" in tables:
+        raise ConfigError(f"{path}: unknown key 'folder'")
+    return parse(StationConfig, tables | {"folder": path.parent}, path)
+
+
+def _first_error(schema: type[Section], why: ValidationError) -> str:
+    error = why.errors()[0]
+    key = ".".join(str(step) for step in error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(error["loc"][-1]), _keys_at(schema, error["loc"][:-1]), n=1)
+        return f"unknown key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")
+    if error["type"] == "missing":
+        return f"key '{key}' is missing"
+    return f"key '{key}' is {error['input']!r}: {error['msg']}"
+
+
+def _keys_at(schema: type[Section], steps: tuple[int | str, ...]) -> list[str]:
+    for step in steps:
+        field = schema.model_fields.get(str(step))
+        if field is None:
+            continue
+        inner = [kind for kind in _classes(field.annotation) if issubclass(kind, Section)]
+        if inner:
+            schema = inner[0]
+    return list(schema.model_fields)
+
+
+def _classes(annotation: Any) -> list[type]:
+    if isinstance(annotation, type):
+        return [annotation]
+    return [kind for inner in getattr(annotation, "__args__", ()) for kind in _classes(inner)]

@@ -1,0 +1,224 @@
+"""The words of the station: what one part is called at each stage of its way.
+
+What it is: frozen value types, checked at the door, with numpy as the only import.
+What it is not: behaviour. No I/O, no clock, no thread; every thread may hold any of them.
+
+Units are in the names (`_ns _us _ms _px _mm _tick _deg`). `_ns` is the station's monotonic clock; a *tick* is
+the controller's unit of belt travel (an encoder count, or a fixed step of its clock where there is no encoder),
+a 32-bit counter that the bridge has already extended to 64 bits. Wall time stands only in records.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Verdict(enum.IntEnum):
+    """What the station says of a part. An enum everywhere, on the wire too: a zeroed word is not a PASS."""
+
+    NONE = 0
+    PASS = 1
+    REJECT = 2
+    NOT_INSPECTED = 3
+
+
+class FrameStatus(enum.StrEnum):
+    """What the camera itself says of a frame."""
+
+    OK = "ok"
+    INCOMPLETE = "incomplete"
+
+
+class OutcomeKind(enum.IntEnum):
+    """What became of a part at the gate, told by the controller and never assumed."""
+
+    FIRED = 1
+    PASSED = 2
+    TOO_LATE = 3
+    UNCONFIRMED = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One exposure.
+
+    `pixels` is uint8, `(H, W)` grey or `(H, W, 3)` BGR, C-contiguous, and is made read-only here. `frame_id`
+    counts this camera's exposures; a gap in it is a lost frame. `part_id` is None until the tracker has bound
+    the frame to a part by its time. `exposed_at_ns` is the start of exposure on the station's clock.
+
+    Raises ValueError for any other shape, dtype or memory order.
+    """
+
+    frame_id: int
+    camera: str
+    exposed_at_ns: int
+    pixels: Pixels
+    part_id: int | None = None
+    trigger_tick: int | None = None
+    status: FrameStatus = FrameStatus.OK
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        pixels = self.pixels
+        colour = pixels.ndim == 3 and pixels.shape[2] == 3
+        if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or colour) or pixels.size == 0:
+            raise ValueError(
+                f"frame {self.frame_id} of camera {self.camera!r}: pixels are {pixels.dtype}{list(pixels.shape)}, "
+                "wanted uint8 (H, W) or (H, W, 3) BGR"
+            )
+        if not pixels.flags.c_contiguous:
+            raise ValueError(f"frame {self.frame_id} of camera {self.camera!r}: pixels are not C-contiguous")
+        pixels.flags.writeable = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part that the photo-eye saw. Made by the eye, not by an image: a part without an image still exists.
+
+    `part_id` is 64 bits: the controller's boot count in the high half, its running number in the low half, so
+    that it is never given twice. `seen_tick` is where the eye's edge lay, `due_tick` where its gate is,
+    `seen_at_ns` the edge on the station's clock.
+    """
+
+    part_id: int
+    seen_tick: int
+    due_tick: int
+    seen_at_ns: int
+    trigger_at_ns: int
+    recipe_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pose:
+    """Where the part lies: its reference point in the frame, the turn from the taught pose, and how sure.
+
+    `angle_deg` is in (-180, 180], positive counter-clockwise as seen on the screen; `score` is in [0, 1].
+    """
+
+    x_px: float
+    y_px: float
+    angle_deg: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    """One finding. `box_px` is (x, y, width, height) in the frame's pixels; `score` and `threshold` share a scale."""
+
+    label: str
+    score: float
+    threshold: float
+    box_px: tuple[int, int, int, int]
+    area_mm2: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a part was not passed: a stable code, the number that was found and the limit it broke."""
+
+    code: str
+    value: float | None = None
+    limit: float | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What the station decided of a part, and everything that explains it a year later.
+
+    `score` is the model's part score on the calibrated scale (1.0 is the threshold), None where none was made.
+    `stage_ms` has the milliseconds of every stage in the order they ran.
+    """
+
+    part_id: int
+    frame_id: int | None
+    verdict: Verdict
+    reasons: tuple[Reason, ...] = ()
+    defects: tuple[Defect, ...] = ()
+    score: float | None = None
+    pose: Pose | None = None
+    stage_ms: dict[str, float] = field(default_factory=dict)
+    recipe_id: str = ""
+    recipe_rev: str = ""
+    model_sha: str = ""
+    calibration_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectCommand:
+    """What is sent to the controller for a part: its verdict, and the tick before which it counts."""
+
+    part_id: int
+    verdict: Verdict
+    due_tick: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectOutcome:
+    """What the controller says became of the part: `reason` is the controller's own name for why."""
+
+    part_id: int
+    kind: OutcomeKind
+    reason: str
+    tick: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionRecord:
+    """One part, one row: the inspection, the outcome, and when. `slack_ms` is deadline minus the moment of sending."""
+
+    part: Part
+    inspection: Inspection
+    outcome: RejectOutcome
+    seen_at_utc: str
+    slack_ms: float | None
+    image_path: str | None = None
+    truth: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Something a person must know: a stable code, how bad, what it is, and what to do."""
+
+    code: str
+    severity: str
+    text: str
+    advice: str
+    since_utc: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """The law in numbers: `seen == passed + rejected + not_inspected + open`, and `open` is what is on the belt."""
+
+    seen: int = 0
+    passed: int = 0
+    rejected: int = 0
+    not_inspected: int = 0
+    open: int = 0
+    records: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationStatus:
+    """What the line tells the screens, about ten times a second; a plain picture, no authority."""
+
+    station: str
+    state: str
+    recipe_id: str
+    recipe_rev: str
+    counts: Counts
+    alarms: tuple[Alarm, ...] = ()
+    latency_ms: dict[str, float] = field(default_factory=dict)
+    slack_ms: dict[str, float] = field(default_factory=dict)
+    link: dict[str, Any] = field(default_factory=dict)
+    queues: dict[str, dict[str, int]] = field(default_factory=dict)
+    last_part_id: int | None = None
+    at_utc: str = ""
