@@ -1,0 +1,281 @@
+"""Every message between the station and the reject controller, in one table.
+
+What it is: the words, their bytes and the version that both sides compare. The C header of the firmware is
+generated from here. What it is not: behaviour (that is `bridge` on this side, `simulator` and the firmware on
+the other). Any thread.
+
+All numbers are little-endian and unsigned. `count` is the encoder count and `clock` the controller's clock, both
+32 bits and wrapping; `part` is the controller's running number of a part since its boot, starting at 1. `boot` is
+counted in the controller's EEPROM, so (boot, part) never comes twice: a PASS that outlived a reset names a boot
+that is gone and disarms nothing.
+
+A part is one row in the controller's memory, and `PART` is that row. It is sent when it changes, and read by
+number with `READ` when a change was lost: the controller keeps the last `ring` rows.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+
+U8 = Annotated[int, "B"]
+U16 = Annotated[int, "H"]
+U32 = Annotated[int, "I"]
+
+
+class Verdict(enum.IntEnum):
+    """The verdict on the wire; the same numbers as the station's own."""
+
+    NONE = 0
+    PASS = 1
+    REJECT = 2
+    NOT_INSPECTED = 3
+
+
+class Phase(enum.IntEnum):
+    """How far a part has come. `DECIDED`: its deadline is behind it and its outcome stands."""
+
+    SEEN = 1
+    TRIGGERED = 2
+    DECIDED = 3
+
+
+class Why(enum.IntEnum):
+    """Why a part went where it went. Only `EARNED` is the good lane."""
+
+    OPEN = 0
+    EARNED = 1
+    JUDGED_BAD = 2
+    NOT_INSPECTED = 3
+    NO_VERDICT = 4
+    LEASE_EXPIRED = 5
+    TOO_CLOSE = 6
+    TOO_LONG = 7
+    SHUT_DOWN = 8
+    NOT_CONFIGURED = 9
+    QUEUE_FULL = 10
+    PURGED = 11
+    CONTRADICTION = 12
+
+
+class Mode(enum.IntEnum):
+    """What the controller does. Its line-run output is energised in `RUN` only."""
+
+    BOOT = 0
+    READY = 1
+    RUN = 2
+    SHUT_DOWN = 3
+
+
+class Fault(enum.IntEnum):
+    """Why the controller shut down; sticky until RESET."""
+
+    NONE = 0
+    EYE_STUCK = 1
+    CONFIG_CRC = 2
+    OUTPUT_STUCK = 3
+    CONSECUTIVE_REJECTS = 4
+    CONSECUTIVE_UNKNOWN = 5
+    NOT_CONFIRMED = 6
+    BIN_FULL = 7
+    LOW_AIR = 8
+    WATCHDOG = 9
+
+
+class Order(enum.IntEnum):
+    """What COMMAND asks for. RUN is refused while shut down; RESET leads to READY and never to RUN."""
+
+    RUN = 1
+    STOP = 2
+    RESET = 3
+
+
+class Key(enum.IntEnum):
+    """What can be configured. Counts unless the name says otherwise."""
+
+    CAMERA_COUNT = 1
+    GATE_COUNT = 2
+    GUARD_COUNT = 3
+    MIN_SPACING_COUNT = 4
+    PART_MAX_COUNT = 5
+    EYE_STUCK_COUNT = 6
+    DEBOUNCE_US = 7
+    STROBE_US = 8
+    LEAD_MS = 9
+    MIN_ON_MS = 10
+    MAX_ON_MS = 11
+    MIN_OFF_MS = 12
+    ENERGISED_PASSES = 13
+    CONFIRM_WINDOW_COUNT = 14
+    CONSECUTIVE_REJECTS_STOP = 15
+    CONSECUTIVE_UNKNOWN_STOP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Station: who are you? Answered by IDENT."""
+
+    code: ClassVar[int] = 0x01
+    protocol: U32
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Station: one configuration value; takes effect at COMMIT. Refused in RUN."""
+
+    code: ClassVar[int] = 0x02
+    key: U8
+    value: U32
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Station: the values are complete and have this CRC. Answered by IDENT; a wrong CRC changes nothing."""
+
+    code: ClassVar[int] = 0x03
+    crc: U32
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Station: I am alive, trust my verdicts for `lease_ms` from now. Answered by STATUS with the same `serial`."""
+
+    code: ClassVar[int] = 0x04
+    serial: U16
+    lease_ms: U16
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Station: the verdict of one part of one boot. Answered by PART. Repeating it is harmless."""
+
+    code: ClassVar[int] = 0x05
+    boot: U32
+    part: U32
+    verdict: U8
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Station: RUN, STOP or RESET. Answered by STATUS."""
+
+    code: ClassVar[int] = 0x06
+    order: U8
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Station: send the rows from `first` on, `rows` of them. Answered by that many PARTs, those that exist."""
+
+    code: ClassVar[int] = 0x07
+    first: U32
+    rows: U8
+
+
+@dataclass(frozen=True, slots=True)
+class Ident:
+    """Controller: what it is, which boot this is, and which configuration it runs (crc 0: none).
+
+    `previous_parts` is how many parts the boot before this one saw, if its memory survived the reset, else 0.
+    """
+
+    code: ClassVar[int] = 0x81
+    protocol: U32
+    boot: U32
+    previous_parts: U32
+    clock_hz: U32
+    config_crc: U32
+    ring: U8
+    reset_cause: U8
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Controller: the answer to LEASE and COMMAND.
+
+    `next_part` is the number the next part will get; all parts before `open_part` are decided. `flags`: bit 0 the
+    eye is blocked, bit 1 the lease is running, bit 2 the line-run output is energised, bit 3 the gate is energised.
+    """
+
+    code: ClassVar[int] = 0x82
+    serial: U16
+    boot: U32
+    clock: U32
+    count: U32
+    next_part: U32
+    open_part: U32
+    mode: U8
+    fault: U8
+    flags: U8
+    damaged: U16
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """Controller: the row of one part. Clocks and counts that have not come yet are 0; `phase` says which have."""
+
+    code: ClassVar[int] = 0x83
+    boot: U32
+    part: U32
+    phase: U8
+    verdict: U8
+    why: U8
+    confirmed: U8
+    seen_count: U32
+    seen_clock: U32
+    trigger_clock: U32
+    decided_count: U32
+
+
+FromStation = Hello | Set | Commit | Lease | Judge | Command | Read
+FromController = Ident | Status | PartRow
+Message = FromStation | FromController
+ENUMS: tuple[type[enum.IntEnum], ...] = (Verdict, Phase, Why, Mode, Fault, Order, Key)
+TABLE: dict[int, type[Message]] = {kind.code: kind for kind in (*get_args(FromStation), *get_args(FromController))}
+
+
+def layout(kind: type[Message]) -> list[tuple[str, str]]:
+    """The fields of a message in wire order, each with its struct code (B, H or I)."""
+    hints: dict[str, Any] = get_type_hints(kind, include_extras=True)
+    return [(field.name, hints[field.name].__metadata__[0]) for field in fields(kind)]
+
+
+_STRUCTS = {kind: struct.Struct("<B" + "".join(code for _, code in layout(kind))) for kind in TABLE.values()}
+
+
+def pack(message: Message) -> bytes:
+    """The payload of a message; raises struct.error if a value does not fit its field."""
+    return _STRUCTS[type(message)].pack(message.code, *astuple(message))
+
+
+def unpack(payload: bytes) -> Message | None:
+    """The message of a payload, or None if its code or its length is not in the table."""
+    kind = TABLE.get(payload[0]) if payload else None
+    if kind is None or len(payload) != _STRUCTS[kind].size:
+        return None
+    return kind(*_STRUCTS[kind].unpack(payload)[1:])
+
+
+def config_crc(values: Iterable[tuple[int, int]]) -> int:
+    """The CRC that COMMIT carries: CRC-32 over `key, value` (`<BI`) of all keys in rising order; never 0."""
+    return zlib.crc32(b"".join(struct.pack("<BI", key, value) for key, value in sorted(values))) or 1
+
+
+def version() -> int:
+    """The protocol version: a hash over every message, field and enumeration; the same in the C header."""
+    words = [f"{kind.code}:{kind.__name__}:{layout(kind)}" for kind in TABLE.values()]
+    words += [f"{enumeration.__name__}:{[(item.name, item.value) for item in enumeration]}" for enumeration in ENUMS]
+    return int.from_bytes(hashlib.sha256("\n".join(words).encode()).digest()[:4], "little")
+
+
+PROTOCOL = version()
+
+
+def unwrap(value: int, near: int) -> int:
+    """The 32-bit `value` extended to the integer nearest to `near`: wrap-safe while they lie within 2**31."""
+    return near + ((value - near + 2**31) % 2**32) - 2**31
