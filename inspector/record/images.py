@@ -1,0 +1,143 @@
+"""The pictures on disk: all rejects and not-inspected parts, every n-th pass, within a budget.
+
+What it is: one folder of JPEG files, by day, that never grows past its budget and never stops the line.
+What it is not: the record of them (store; every removal is noted there first). The recorder's thread only.
+
+A file appears under its name complete or not at all: it is written beside it as `.part`, synced, and renamed.
+The oldest passes go first, then the oldest of the others. The verdict stands in the file's name
+(`2026-01-31/0000000100000017-reject.jpg`, the part id in hexadecimal), so that the folder explains itself and a
+restart needs no index.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from inspector.errors import StoreError
+from inspector.record.store import ImageRemoval
+from inspector.types import InspectionRecord, Pixels, Verdict
+
+MB = 1_000_000
+JPEG_QUALITY = 95
+# How many pictures may be removed to make room for one: a bound on the time that one part can take.
+REMOVALS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    part_id: int
+    path: str
+    size: int
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write `data` to `path` so that it is there whole, also after a power cut, or not at all. Raises OSError."""
+    partial = path.with_suffix(".part")
+    try:
+        with open(partial, "wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+class ImageFolder:
+    """The folder of pictures and its budget.
+
+    `note` is told of removals before they happen (`Store.note_removals`); what it raises stops the removal.
+    `write` and `free_bytes` are handed in so that a test can fill the disk.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        budget_mb: int,
+        min_free_mb: int,
+        note: Callable[[list[ImageRemoval]], None],
+        write: Callable[[Path, bytes], None] = write_durably,
+        free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
+        """Make the folder if need be and list what it holds; raises StoreError where that cannot be done."""
+        self.folder = folder
+        self._budget = budget_mb * MB
+        self._min_free = min_free_mb * MB
+        self._note = note
+        self._write = write
+        self._free_bytes = free_bytes
+        self.removed = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._passes, self._others = _scan(folder)
+        except OSError as why:
+            raise StoreError(f"{folder}: pictures cannot be kept here: {why.strerror}") from why
+        self.used_bytes = sum(kept.size for kept in (*self._passes, *self._others))
+
+    def keep(self, record: InspectionRecord, pixels: Pixels) -> str | None:
+        """Write the picture of a part and return its path relative to the folder.
+
+        None where there is no room, or where the part has a picture already, which is never replaced.
+        Raises OSError where the disk refuses, and StoreError where a removal could not be noted.
+        """
+        data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+        path = _path_of(record)
+        if (self.folder / path).exists() or not self._make_room(len(data)):
+            return None
+        (self.folder / path).parent.mkdir(exist_ok=True)
+        self._write(self.folder / path, data)
+        kept = _Kept(record.part.part_id, path, len(data))
+        (self._passes if record.inspection.verdict is Verdict.PASS else self._others).append(kept)
+        self.used_bytes += len(data)
+        return path
+
+    def _make_room(self, size: int) -> bool:
+        over = max(self.used_bytes + size - self._budget, self._min_free + size - self._free_bytes(self.folder))
+        if over > 0:
+            over -= self._remove(over)
+        return over <= 0
+
+    def _remove(self, wanted: int) -> int:
+        """Remove the oldest pictures until `wanted` bytes are freed; how many bytes were."""
+        chosen: list[_Kept] = []
+        freed = 0
+        while freed < wanted and len(chosen) < REMOVALS_AT_ONCE and (self._passes or self._others):
+            chosen.append((self._passes or self._others).popleft())
+            freed += chosen[-1].size
+        if not chosen:
+            return 0
+        self._note([ImageRemoval(kept.part_id, kept.path, "disk budget") for kept in chosen])
+        for kept in chosen:
+            (self.folder / kept.path).unlink(missing_ok=True)
+        self.used_bytes -= freed
+        self.removed += len(chosen)
+        return freed
+
+
+def _path_of(record: InspectionRecord) -> str:
+    verdict = record.inspection.verdict.name.lower()
+    return f"{record.seen_at_utc[:10]}/{record.part.part_id:016x}-{verdict}.jpg"
+
+
+def _scan(folder: Path) -> tuple[deque[_Kept], deque[_Kept]]:
+    passes: deque[_Kept] = deque()
+    others: deque[_Kept] = deque()
+    for path in sorted(folder.glob("????-??-??/*.jpg")):
+        part, _, verdict = path.stem.partition("-")
+        try:
+            kept = _Kept(int(part, 16), path.relative_to(folder).as_posix(), path.stat().st_size)
+        except ValueError:
+            continue  # not one of ours: never touched
+        (passes if verdict == "pass" else others).append(kept)
+    for partial in folder.glob("????-??-??/*.part"):
+        partial.unlink(missing_ok=True)
+    return passes, others

@@ -1,0 +1,135 @@
+"""The tables of the record store, and the steps by which an older store becomes a current one.
+
+What it is: SQL that SQLite and PostgreSQL both understand, applied in order, each step in one transaction, noted
+in `schema_step`. What it is not: the queries (reader, store). The thread that opens the store, at start-up.
+
+A step is never changed once it has been released: a change of the schema is a new step, and the tables below
+(which the queries use) follow it. A test compares the two.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from inspector.errors import StoreTooNew
+
+METADATA = sa.MetaData()
+
+RECORD = sa.Table(
+    "record",
+    METADATA,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("part_id", sa.BigInteger(), nullable=False, unique=True),
+    sa.Column("verdict", sa.Integer(), nullable=False),
+    sa.Column("outcome", sa.Integer(), nullable=False),
+    sa.Column("outcome_reason", sa.Text(), nullable=False),
+    sa.Column("outcome_tick", sa.BigInteger()),
+    sa.Column("seen_at_utc", sa.Text(), nullable=False),
+    sa.Column("seen_tick", sa.BigInteger(), nullable=False),
+    sa.Column("due_tick", sa.BigInteger(), nullable=False),
+    sa.Column("seen_at_ns", sa.BigInteger(), nullable=False),
+    sa.Column("trigger_at_ns", sa.BigInteger(), nullable=False),
+    sa.Column("frame_id", sa.BigInteger()),
+    sa.Column("score", sa.Double()),
+    sa.Column("slack_ms", sa.Double()),
+    sa.Column("part_recipe_id", sa.Text(), nullable=False),
+    sa.Column("recipe_id", sa.Text(), nullable=False),
+    sa.Column("recipe_rev", sa.Text(), nullable=False),
+    sa.Column("model_sha", sa.Text(), nullable=False),
+    sa.Column("calibration_id", sa.Text(), nullable=False),
+    sa.Column("pose", sa.JSON(none_as_null=True)),
+    sa.Column("reasons", sa.JSON(), nullable=False),
+    sa.Column("defects", sa.JSON(), nullable=False),
+    sa.Column("stage_ms", sa.JSON(), nullable=False),
+    sa.Column("image_path", sa.Text()),
+    sa.Column("truth", sa.Text()),
+)
+
+RECORD_LABEL = sa.Table(
+    "record_label",
+    METADATA,
+    sa.Column("label", sa.Text(), primary_key=True),
+    sa.Column("record_id", sa.BigInteger(), primary_key=True),
+)
+
+IMAGE_REMOVAL = sa.Table(
+    "image_removal",
+    METADATA,
+    sa.Column("part_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("image_path", sa.Text(), nullable=False),
+    sa.Column("removed_at_utc", sa.Text(), nullable=False),
+    sa.Column("reason", sa.Text(), nullable=False),
+)
+
+CONFLICT = sa.Table(
+    "conflict",
+    METADATA,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("part_id", sa.BigInteger(), nullable=False),
+    sa.Column("refused_at_utc", sa.Text(), nullable=False),
+    sa.Column("refused", sa.JSON(), nullable=False),
+)
+
+BOOKMARK = sa.Table(
+    "bookmark",
+    METADATA,
+    sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+    sa.Column("boot_id", sa.BigInteger(), nullable=False),
+    sa.Column("next_log_index", sa.BigInteger(), nullable=False),
+)
+
+# `{id}` is the type of a 64-bit primary key: only the exact word INTEGER is one in SQLite, and that is 32 bits in
+# PostgreSQL.
+# record_filter holds every column one may filter by, ordered by id: the worst filter reads this narrow index once
+# instead of the wide rows.
+STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE record (id {id} PRIMARY KEY, part_id BIGINT NOT NULL UNIQUE, verdict INTEGER NOT NULL,
+        outcome INTEGER NOT NULL, outcome_reason TEXT NOT NULL, outcome_tick BIGINT, seen_at_utc TEXT NOT NULL,
+        seen_tick BIGINT NOT NULL, due_tick BIGINT NOT NULL, seen_at_ns BIGINT NOT NULL, trigger_at_ns BIGINT NOT NULL,
+        frame_id BIGINT, score DOUBLE PRECISION, slack_ms DOUBLE PRECISION, part_recipe_id TEXT NOT NULL,
+        recipe_id TEXT NOT NULL, recipe_rev TEXT NOT NULL, model_sha TEXT NOT NULL, calibration_id TEXT NOT NULL,
+        pose JSON, reasons JSON NOT NULL, defects JSON NOT NULL, stage_ms JSON NOT NULL, image_path TEXT,
+        truth TEXT)""",
+        "CREATE INDEX record_filter ON record (id, verdict, outcome, recipe_id, seen_at_utc, score)",
+        "CREATE INDEX record_verdict ON record (verdict, id)",
+        "CREATE INDEX record_seen_at ON record (seen_at_utc, id)",
+        "CREATE TABLE record_label (label TEXT NOT NULL, record_id BIGINT NOT NULL, PRIMARY KEY (label, record_id))",
+        """CREATE TABLE image_removal (part_id BIGINT PRIMARY KEY, image_path TEXT NOT NULL,
+        removed_at_utc TEXT NOT NULL, reason TEXT NOT NULL)""",
+        """CREATE TABLE conflict (id {id} PRIMARY KEY, part_id BIGINT NOT NULL, refused_at_utc TEXT NOT NULL,
+        refused JSON NOT NULL)""",
+        "CREATE TABLE bookmark (id INTEGER PRIMARY KEY, boot_id BIGINT NOT NULL, next_log_index BIGINT NOT NULL)",
+    ),
+)
+
+
+def version(connection: sa.Connection) -> int:
+    """How many steps this store has taken; 0 for an empty one."""
+    if not sa.inspect(connection).has_table("schema_step"):
+        return 0
+    return int(connection.execute(sa.text("SELECT COALESCE(MAX(step), 0) FROM schema_step")).scalar_one())
+
+
+def check_version(connection: sa.Connection, name: str) -> int:
+    """The store's version; raises StoreTooNew where it was written by a newer station than this."""
+    found = version(connection)
+    if found > len(STEPS):
+        raise StoreTooNew(f"{name}: schema version is {found}, wanted at most {len(STEPS)}: update the station")
+    return found
+
+
+def migrate(connection: sa.Connection, name: str, now_utc: str) -> None:
+    """Take the steps this store lacks, inside the caller's transaction; raises StoreTooNew."""
+    found = check_version(connection, name)
+    if found == 0:
+        connection.execute(
+            sa.text("CREATE TABLE IF NOT EXISTS schema_step (step INTEGER PRIMARY KEY, taken_at_utc TEXT NOT NULL)")
+        )
+    key = "INTEGER" if connection.dialect.name == "sqlite" else "BIGINT"
+    for step, statements in enumerate(STEPS[found:], start=found + 1):
+        for statement in statements:
+            connection.execute(sa.text(statement.replace("{id}", key)))
+        connection.execute(
+            sa.text("INSERT INTO schema_step (step, taken_at_utc) VALUES (:step, :at)"), {"step": step, "at": now_utc}
+        )
