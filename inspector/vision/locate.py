@@ -1,0 +1,160 @@
+"""Where is the part, and how is it turned: the pose that every patch is cut by.
+
+What it is: `Locator`, made once from a taught reference, that finds the parts of a picture best first. What it is
+not: a judgement of the picture (health) or of the part (the model). The line thread; no state between pictures.
+
+An outline that stands out of the background gives the place, a polar correlation the angle, a robust sub-pixel
+alignment the exact pose; where the outline misleads (a large piece missing, another thing touching it) a slow search
+of the whole picture takes over.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from inspector.errors import ImageError
+from inspector.recipe import LocateLimits
+from inspector.types import Pixels, Pose
+from inspector.vision.align import Look, Polar, Refiner, SmallPose, around, look, placed
+from inspector.vision.reference import Floats, Reference, patch_size, rectify, transform
+from inspector.vision.silhouette import Blob, blobs, border_level, foreground, shrink
+
+__all__ = ["LocateLimits", "Locator", "Reference", "Sighting", "patch_size", "rectify", "shrink", "transform"]
+
+_SMALLEST = 0.25
+_MOST = 4
+_CLOSE = 0.06
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What one look saw: the poses best first, the area of all outlines of a part's size, the share of the best
+    part that lies outside the picture, and its outline's run along the picture's border (small pixels)."""
+
+    poses: tuple[Pose, ...] = ()
+    area: float = 0.0
+    outside: float = 0.0
+    border: float = 0.0
+
+
+class Search:
+    """The steps from a small picture to small poses, for one reference."""
+
+    def __init__(self, reference: Reference) -> None:
+        self._has_angle = reference.has_angle
+        middle = (reference.mean.shape[0] - 1) / 2
+        rows, columns = np.nonzero(reference.mask > 0.3)
+        radius = float(np.hypot(rows - middle, columns - middle).max(initial=1.0)) + 1.0
+        inside = grown(reference.mask, 2)
+        self._polar = Polar(reference.mean, reference.mask, radius)
+        self._refiner = Refiner(reference.mean, reference.std, inside, reference.has_angle)
+        self._place, (rows, columns) = points(grown(reference.mask, 2 + round(0.1 * radius)), 1000)
+        self._weight = (1 / np.maximum(reference.std[rows, columns], 8.0)).astype(np.float32)
+        self._weight /= self._weight.sum()
+        value = reference.mean[rows, columns]
+        self._value = value - self._weight @ value
+        self._value /= math.sqrt(float(self._weight @ self._value**2)) or 1.0
+        self._body = points(grown(reference.mask, 0), 500)[0]
+
+    def near(self, seen: Look, x: float, y: float) -> SmallPose:
+        """The best pose of a part whose reference point lies near (x, y)."""
+        if not self._has_angle:
+            return self._finish(seen, SmallPose(x, y, 0.0, 0.0))
+        turns = self._polar.turns(seen, x, y)
+        likely = [turn for turn, value in turns if value > turns[0][1] - _CLOSE]
+        poses = [self._finish(seen, SmallPose(x, y, turn, 0.0)) for turn in likely]
+        return max(poses, key=lambda pose: pose.score)
+
+    def turns(self, seen: Look, x: float, y: float) -> list[tuple[float, float]]:
+        """The likely turns around (x, y), see `Polar.turns`."""
+        return self._polar.turns(seen, x, y)
+
+    def _finish(self, seen: Look, start: SmallPose) -> SmallPose:
+        pose = self._refiner.refine(seen.grey, start)
+        return pose._replace(score=self.score(seen, pose))
+
+    def score(self, seen: Look, pose: SmallPose) -> float:
+        """Weighted correlation in [-1, 1] of the picture under `pose` with the template."""
+        found = placed(seen.grey, self._place, pose.x, pose.y, pose.turn)
+        found = found - self._weight @ found
+        return float((self._weight * self._value) @ found) / max(math.sqrt(float(self._weight @ found**2)), 1e-6)
+
+    def outside(self, pose: SmallPose, shape: tuple[int, ...]) -> float:
+        """The share of the part's body that lies outside the picture."""
+        x, y = around(pose.x, pose.y, pose.turn) @ np.vstack([self._body, np.ones(self._body.shape[1])])
+        off = (x < -0.5) | (y < -0.5) | (x > shape[1] - 0.5) | (y > shape[0] - 0.5)
+        return float(np.mean(off))
+
+
+def grown(mask: Floats, by: int) -> Pixels:
+    """The part's body, widened by `by` small pixels: 0 or 1."""
+    body = (mask > 0.5).astype(np.uint8)
+    return cv2.dilate(body, np.ones((2 * by + 1, 2 * by + 1), np.uint8)) if by else body  # type: ignore[return-value]
+
+
+def points(inside: Pixels, most: int) -> tuple[Floats, tuple[Indices, Indices]]:
+    """About `most` places spread evenly over a mask: template coordinates float32 `(2, N)`, and (rows, columns)."""
+    rows, columns = np.nonzero(inside)
+    step = max(1, round(math.sqrt(len(rows) / most)))
+    keep = (rows % step == 0) & (columns % step == 0)
+    rows, columns = rows[keep], columns[keep]
+    middle = (inside.shape[0] - 1) / 2
+    return np.stack([columns - middle, rows - middle]).astype(np.float32), (rows, columns)
+
+
+class Locator:
+    """Finds the parts that one reference describes."""
+
+    def __init__(self, reference: Reference, limits: LocateLimits) -> None:
+        self.reference = reference
+        self._limits = limits
+        self._search = Search(reference) if reference.kind == "outline" else None
+
+    def locate(self, pixels: Pixels) -> tuple[Pose, ...]:
+        """The parts in a frame, uint8 `(H, W)` or `(H, W, 3)`, best first; empty where none is believed.
+
+        Raises ImageError for a picture that is too small to hold one.
+        """
+        return self.see(shrink(pixels, self.reference.factor)).poses
+
+    def see(self, small: Pixels) -> Sighting:
+        """As `locate`, from the picture already decimated by `silhouette.shrink(pixels, reference.factor)`."""
+        if min(small.shape[:2]) < 8:
+            raise ImageError(f"picture is {small.shape[1]} x {small.shape[0]} small pixels, wanted at least 8 x 8")
+        if self._search is None:
+            return Sighting(poses=(self._fixed(small),), area=float(small.size))
+        level, _ = border_level(small)
+        mask = foreground(small, self.reference.background, level)
+        found = blobs(mask, _SMALLEST * self.reference.health.area_small_px)[:_MOST]
+        return self._sighting(look(small, mask), self._search, found) if found else Sighting()
+
+    def _sighting(self, seen: Look, search: Search, found: tuple[Blob, ...]) -> Sighting:
+        tried = sorted(((search.near(seen, blob.x, blob.y), blob) for blob in found), key=lambda pair: -pair[0].score)
+        poses = tuple(self._pose(pose) for pose, _ in tried if pose.score >= self._limits.score_min)
+        best, blob = tried[0]
+        return Sighting(
+            poses=poses,
+            area=sum(blob.area for blob in found),
+            outside=search.outside(best, seen.mask.shape),
+            border=float(blob.border),
+        )
+
+    def _pose(self, pose: SmallPose) -> Pose:
+        factor = self.reference.factor
+        turn = math.degrees(math.remainder(pose.turn, 2 * math.pi))
+        return Pose(
+            x_px=(pose.x + 0.5) * factor - 0.5,
+            y_px=(pose.y + 0.5) * factor - 0.5,
+            angle_deg=turn if turn > -180 else 180.0,
+            score=min(1.0, max(0.0, pose.score)),
+        )
+
+    def _fixed(self, small: Pixels) -> Pose:
+        factor, (height, width) = self.reference.factor, small.shape[:2]
+        return Pose(x_px=(width * factor - 1) / 2, y_px=(height * factor - 1) / 2, angle_deg=0.0, score=1.0)
