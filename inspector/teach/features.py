@@ -1,0 +1,84 @@
+"""Features of a patch on a grid of cells: which taps of the backbone, brought to one grid, and their whitening.
+
+What it is: the first half of every taught model, as ONNX operators, and the numbers those need. What it is not: a
+score (gaussian, memory). The teaching process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inspector.teach.graph import Floats, GraphBuilder
+
+TAP_STRIDE = {"stride4": 4, "stride8": 8, "stride16": 16, "deep": 16}
+TAP_CHANNELS = {"stride4": 24, "stride8": 40, "stride16": 80, "deep": 112}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSpec:
+    """Taps of the backbone on a grid with one cell each `stride` pixels; `smooth` averages each tap over 3 x 3."""
+
+    taps: tuple[str, ...]
+    stride: int
+    smooth: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Numbers a cell has."""
+        return sum(TAP_CHANNELS[tap] for tap in self.taps)
+
+
+def append_features(builder: GraphBuilder, spec: FeatureSpec) -> str:
+    """Append the taps of `spec`, brought to its grid: a float [1, channels, h, w]. Returns its name."""
+    return builder.node("Concat", *[_on_grid(builder, tap, spec) for tap in spec.taps], axis=1)
+
+
+def _on_grid(builder: GraphBuilder, tap: str, spec: FeatureSpec) -> str:
+    name, stride = tap, TAP_STRIDE[tap]
+    if spec.smooth:
+        name = builder.node("AveragePool", name, kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[1, 1])
+    if stride < spec.stride:
+        k = spec.stride // stride
+        return builder.node("AveragePool", name, kernel_shape=[k, k], strides=[k, k])
+    if stride > spec.stride:
+        times = stride // spec.stride
+        scales = builder.constant(np.array([1, 1, times, times], np.float32))
+        return builder.node("Resize", name, "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whitening:
+    """`(x - mean) @ matrix`: `mean` is float32 (C,), `matrix` float32 (C, D)."""
+
+    mean: Floats
+    matrix: Floats
+
+    def apply(self, features: npt.NDArray[np.floating]) -> Floats:
+        """Float32 (..., D) of features (..., C)."""
+        return np.asarray((features.astype(np.float32) - self.mean) @ self.matrix, np.float32)
+
+    def append(self, builder: GraphBuilder, features: str, cells: int) -> str:
+        """Append it as a 1 x 1 convolution on [1, C, h, w]; the result is [cells, D]. Returns its name."""
+        kernel = builder.constant(self.matrix.T[:, :, None, None].astype(np.float32))
+        bias = builder.constant((-(self.mean.astype(np.float64) @ self.matrix)).astype(np.float32))
+        turned = builder.node("Conv", features, kernel, bias, kernel_shape=[1, 1])
+        flat = builder.node("Reshape", turned, builder.ints(self.matrix.shape[1], cells))
+        return builder.node("Transpose", flat, perm=[1, 0])
+
+
+def fit_whitening(rows: npt.NDArray[np.floating], dimensions: int, floor: float = 1e-2) -> Whitening:
+    """Principal components of `rows` (n, C), scaled to unit variance; `floor` (of the mean) tames the weak ones.
+
+    Source: principal component whitening, e.g. Kessy, Lewin & Strimmer, "Optimal whitening and decorrelation" (2018).
+    """
+    rows = rows.astype(np.float64)
+    mean = rows.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(rows, rowvar=False))
+    values, vectors = values[::-1][:dimensions], vectors[:, ::-1][:, :dimensions]
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
+    matrix = vectors * signs / np.sqrt(np.maximum(values, 0) + floor * max(float(values.mean()), 1e-12))
+    return Whitening(mean=mean.astype(np.float32), matrix=matrix.astype(np.float32))

@@ -1,0 +1,55 @@
+"""What a teaching is asked for, what it says while it works, and what it gives back.
+
+What it is: plain values. What it is not: work. Any thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+BACKBONE = Path(__file__).parents[2] / "models" / "backbone_lite0" / "r1" / "model.onnx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeachOptions:
+    """How to teach. `target_false_rejects` is a share of good parts (0.01 = 1 %); `budget_ms` caps the time of one
+    part as measured while teaching; `ignore` is a PNG mask of the patch, white is ignored."""
+
+    target_false_rejects: float = 0.01
+    seed: int = 1
+    threads: int = 2
+    budget_ms: float | None = None
+    exclude_suspects: bool = False
+    ignore: Path | None = None
+    defects: Path | None = None
+    backbone: Path = BACKBONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One step of the work: `stage` in words, `done` of `total` steps, and seconds left where that can be told."""
+
+    stage: str
+    done: int
+    total: int
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeachResult:
+    """What was taught: the folder, the model's hash, what was chosen and what the threshold stands for."""
+
+    folder: Path
+    model_sha: str
+    chosen: str
+    images: int
+    suspects: tuple[str, ...]
+    threshold_raw: float
+    false_rejects_at_most: float
+    images_needed: int
+    seconds: float
+
+
+class Cancelled(Exception):
+    """The caller asked to stop; nothing was written."""

@@ -1,0 +1,84 @@
+"""Where to put the threshold, and what can be claimed of it.
+
+What it is: order statistics of scores that no image gave itself. What it is not: the scores (cross-validation).
+Pure functions, any thread.
+
+Source: Wilks, "Determination of sample sizes for setting tolerance limits" (1941); ISO 16269-6 (distribution-free
+one-sided statistical tolerance intervals). With the threshold on a good image's score that k of n scores exceed, the
+share of all good parts above it is Beta(k + 1, n - k) distributed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """`raw` on the model's own scale; `seen` of `images` good scores lie above it, so at most `at_most` of all good
+    parts do, at 95 % confidence. `images_needed` good images without one above would show `target`."""
+
+    raw: float
+    seen: int
+    images: int
+    at_most: float
+    target: float
+    images_needed: int
+
+
+def at_most(seen: int, images: int, confidence: float = CONFIDENCE) -> float:
+    """The upper confidence limit of a share when `seen` of `images` were counted (Clopper & Pearson, 1934)."""
+    if seen >= images:
+        return 1.0
+    low, high = seen / images, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _chance_of_at_most(seen, images, middle) > 1 - confidence:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _chance_of_at_most(seen: int, images: int, share: float) -> float:
+    if share >= 1.0:
+        return 0.0
+    logs = [
+        math.lgamma(images + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(images - k + 1)
+        + (k * math.log(share) if k else 0.0)
+        + (images - k) * math.log1p(-share)
+        for k in range(seen + 1)
+    ]
+    return math.fsum(math.exp(value) for value in logs)
+
+
+def images_needed(target: float, confidence: float = CONFIDENCE) -> int:
+    """Good images, none above the threshold, that show a share of at most `target`: 598 for 0.5 %."""
+    return math.ceil(math.log(1 - confidence) / math.log1p(-target))
+
+
+def place_threshold(scores: npt.NDArray[np.floating], target: float) -> Threshold:
+    """The lowest threshold whose claim keeps `target`; the highest score where so few images allow no such claim.
+
+    The threshold lies a hair above a score, so that the image that gave it passes.
+    """
+    ordered = np.sort(scores.astype(np.float64))[::-1]
+    seen = 0
+    while seen + 1 < len(ordered) and at_most(seen + 1, len(ordered)) <= target:
+        seen += 1
+    return Threshold(
+        raw=float(ordered[seen]) * (1 + 1e-4),
+        seen=seen,
+        images=len(ordered),
+        at_most=at_most(seen, len(ordered)),
+        target=target,
+        images_needed=images_needed(target),
+    )
