@@ -1,0 +1,186 @@
+"""What line and web say to each other, and how it looks on the wire. Pure: bytes in, messages out. Any thread.
+
+A message is `u32 little-endian length | JSON in UTF-8`, and the JSON is one object with `v` (the version below),
+`kind` and the fields of its type. Another version, an unknown kind or a wrong field raises LinkError: the two
+processes are started together by the supervisor and are never of two versions on purpose.
+
+    line -> web    status (StationStatus), part (PartEvent), reply (Reply)
+    web -> line    watch (Watch), command (Command)
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from inspector.errors import LinkError
+from inspector.types import Alarm, Counts, Defect, Reason, StationStatus, Verdict
+
+VERSION = 1
+MAX_TO_WEB = 1 << 20
+MAX_TO_LINE = 1 << 16
+_LENGTH = struct.Struct("<I")
+
+CommandKind = Literal["start", "stop", "reset", "recipe", "ack"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewRef:
+    """Where a picture lies: file of the shared memory and the number it was written under, see `preview`."""
+
+    path: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartEvent:
+    """The last judged part as the screens show it: verdict, findings and the counts right after it, as one."""
+
+    part_id: int
+    verdict: Verdict
+    at_utc: str
+    counts: Counts
+    score: float | None = None
+    reasons: tuple[Reason, ...] = ()
+    defects: tuple[Defect, ...] = ()
+    preview: PreviewRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Whether this client wants pictures; a new one does not."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Something a person asks of the line. `argument` is the recipe's id or the alarm's code, `user` is for the log.
+
+    There is no token: who may open the socket (mode 0600) may command; the web checks people.
+    """
+
+    id: int
+    what: CommandKind
+    argument: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The line's answer to the command of the same id; `error` says why not."""
+
+    id: int
+    ok: bool
+    error: str = ""
+
+
+Message = StationStatus | PartEvent | Watch | Command | Reply
+_KINDS: dict[type[Any], str] = {
+    StationStatus: "status",
+    PartEvent: "part",
+    Watch: "watch",
+    Command: "command",
+    Reply: "reply",
+}
+
+
+def plain(value: Any) -> Any:
+    """`value` with only what JSON knows: numpy scalars as numbers, numbers that are not finite as None."""
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int)):
+        return value
+    return plain(value.item())
+
+
+def encode(message: Message) -> bytes:
+    """The message as it goes on the wire."""
+    body = plain(asdict(message)) | {"v": VERSION, "kind": _KINDS[type(message)]}
+    data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+    return _LENGTH.pack(len(data)) + data
+
+
+def decode(data: bytes) -> Message:
+    """The message of one JSON text (without its length). Raises LinkError for anything that is not one."""
+    try:
+        body = json.loads(data)
+        if body["v"] != VERSION:
+            raise LinkError(f"link message: version is {body['v']!r}, wanted {VERSION}")
+        message: Message = _READERS[body["kind"]]({key: body[key] for key in body if key not in ("v", "kind")})
+        return message
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as why:
+        raise LinkError(f"link message: cannot be read: {type(why).__name__}: {why}") from why
+
+
+@dataclass(slots=True)
+class Assembler:
+    """Messages out of a stream of bytes, however it was cut. Raises LinkError where it is not our stream."""
+
+    limit: int
+    _buffer: bytearray = field(default_factory=bytearray)
+
+    def feed(self, data: bytes) -> list[Message]:
+        """All messages that `data` completes."""
+        self._buffer += data
+        messages = []
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            if length > self.limit:
+                raise LinkError(f"link message: length is {length}, wanted at most {self.limit}")
+            if len(self._buffer) < _LENGTH.size + length:
+                break
+            messages.append(decode(bytes(self._buffer[_LENGTH.size : _LENGTH.size + length])))
+            del self._buffer[: _LENGTH.size + length]
+        return messages
+
+
+def _status(body: dict[str, Any]) -> StationStatus:
+    body["counts"] = Counts(**body["counts"])
+    body["alarms"] = tuple(Alarm(**alarm) for alarm in body["alarms"])
+    return StationStatus(**body)
+
+
+def _part(body: dict[str, Any]) -> PartEvent:
+    body["verdict"] = Verdict(body["verdict"])
+    body["counts"] = Counts(**body["counts"])
+    body["reasons"] = tuple(Reason(**reason) for reason in body["reasons"])
+    body["defects"] = tuple(Defect(**{**defect, "box_px": _box(defect["box_px"])}) for defect in body["defects"])
+    body["preview"] = None if body["preview"] is None else PreviewRef(**body["preview"])
+    return PartEvent(**body)
+
+
+def _box(edges: Any) -> tuple[int, int, int, int]:
+    x, y, width, height = edges
+    return (int(x), int(y), int(width), int(height))
+
+
+def _watch(body: dict[str, Any]) -> Watch:
+    watch = Watch(**body)
+    if not isinstance(watch.on, bool):
+        raise TypeError(f"on is {watch.on!r}, wanted true or false")
+    return watch
+
+
+def _command(body: dict[str, Any]) -> Command:
+    command = Command(**body)
+    fits = isinstance(command.id, int) and isinstance(command.argument, str) and isinstance(command.user, str)
+    if command.what not in get_args(CommandKind) or not fits:
+        raise TypeError(f"command is {body!r}")
+    return command
+
+
+_READERS: dict[str, Any] = {
+    "status": _status,
+    "part": _part,
+    "watch": _watch,
+    "command": _command,
+    "reply": lambda body: Reply(**body),
+}
