@@ -27,7 +27,7 @@ from inspector.vision.reference import Floats
 ANGLES = 192
 RINGS = 40
 POINTS = 800
-STEPS = 8
+STEPS = 12
 LONGEST_STEP = 3.0
 _TUKEY = 4.685
 _MAD = 1.4826
@@ -143,7 +143,7 @@ class Refiner:
             cos, sin = math.cos(turn), math.sin(turn)
             x, y, turn = x - cos * dx - sin * dy, y + sin * dx - cos * dy, turn - dturn
             offset, gain = offset + gain * doffset, min(max(gain * (1 + dgain), 0.25), 4.0)
-            if abs(dx) + abs(dy) + abs(dturn) * self._reach < 0.02:
+            if abs(dx) + abs(dy) + abs(dturn) * self._reach < 0.03:
                 break
         return SmallPose(x, y, turn, 0.0)
 
@@ -167,8 +167,8 @@ class Refiner:
         weighted = self._jacobian * weights
         hessian = (weighted @ self._jacobian.T).astype(np.float64)
         hessian[_DIAGONAL] += 1e-6 * (1 + hessian[_DIAGONAL])
-        step = np.linalg.solve(hessian, weighted @ residual)
-        dx, dy, dturn, dgain, doffset = (float(value) for value in step)
+        _, step = cv2.solve(hessian, (weighted @ residual[:, None]).astype(np.float64), flags=cv2.DECOMP_CHOLESKY)
+        dx, dy, dturn, dgain, doffset = step.ravel().tolist()
         longest = max(abs(dx), abs(dy), abs(dturn) * self._reach, LONGEST_STEP) / LONGEST_STEP
         return dx / longest, dy / longest, dturn / longest, dgain, doffset
 

@@ -20,13 +20,12 @@ import numpy.typing as npt
 from inspector.errors import ImageError
 from inspector.recipe import LocateLimits
 from inspector.types import Pixels, Pose
-from inspector.vision.align import Look, Polar, Refiner, SmallPose, around, look, placed
+from inspector.vision.align import Look, Polar, Refiner, SmallPose, look, placed
 from inspector.vision.reference import Floats, Reference, patch_size, rectify, transform
 from inspector.vision.silhouette import Blob, blobs, border_level, foreground, shrink
 
 __all__ = ["LocateLimits", "Locator", "Reference", "Sighting", "patch_size", "rectify", "shrink", "transform"]
 
-_SMALLEST = 0.25
 _MOST = 4
 _CLOSE = 0.06
 Indices = npt.NDArray[np.intp]
@@ -34,12 +33,12 @@ Indices = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """What one look saw: the poses best first, the area of all outlines of a part's size, the share of the best
-    part that lies outside the picture, and its outline's run along the picture's border (small pixels)."""
+    """What one look saw: the poses that are believed, best first; the best correlation reached, believed or not; the
+    area of all outlines of a part's size, and the best one's run along the picture's border (small pixels)."""
 
     poses: tuple[Pose, ...] = ()
+    score: float = 0.0
     area: float = 0.0
-    outside: float = 0.0
     border: float = 0.0
 
 
@@ -60,7 +59,6 @@ class Search:
         value = reference.mean[rows, columns]
         self._value = value - self._weight @ value
         self._value /= math.sqrt(float(self._weight @ self._value**2)) or 1.0
-        self._body = points(grown(reference.mask, 0), 500)[0]
 
     def near(self, seen: Look, x: float, y: float) -> SmallPose:
         """The best pose of a part whose reference point lies near (x, y)."""
@@ -84,12 +82,6 @@ class Search:
         found = placed(seen.grey, self._place, pose.x, pose.y, pose.turn)
         found = found - self._weight @ found
         return float((self._weight * self._value) @ found) / max(math.sqrt(float(self._weight @ found**2)), 1e-6)
-
-    def outside(self, pose: SmallPose, shape: tuple[int, ...]) -> float:
-        """The share of the part's body that lies outside the picture."""
-        x, y = around(pose.x, pose.y, pose.turn) @ np.vstack([self._body, np.ones(self._body.shape[1])])
-        off = (x < -0.5) | (y < -0.5) | (x > shape[1] - 0.5) | (y > shape[0] - 0.5)
-        return float(np.mean(off))
 
 
 def grown(mask: Floats, by: int) -> Pixels:
@@ -128,10 +120,10 @@ class Locator:
         if min(small.shape[:2]) < 8:
             raise ImageError(f"picture is {small.shape[1]} x {small.shape[0]} small pixels, wanted at least 8 x 8")
         if self._search is None:
-            return Sighting(poses=(self._fixed(small),), area=float(small.size))
+            return Sighting(poses=(self._fixed(small),), score=1.0, area=float(small.size))
         level, _ = border_level(small)
         mask = foreground(small, self.reference.background, level)
-        found = blobs(mask, _SMALLEST * self.reference.health.area_small_px)[:_MOST]
+        found = blobs(mask, self._limits.area_fraction_min * self.reference.health.area_small_px)[:_MOST]
         return self._sighting(look(small, mask), self._search, found) if found else Sighting()
 
     def _sighting(self, seen: Look, search: Search, found: tuple[Blob, ...]) -> Sighting:
@@ -140,8 +132,8 @@ class Locator:
         best, blob = tried[0]
         return Sighting(
             poses=poses,
+            score=best.score,
             area=sum(blob.area for blob in found),
-            outside=search.outside(best, seen.mask.shape),
             border=float(blob.border),
         )
 

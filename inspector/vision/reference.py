@@ -51,21 +51,20 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthBaseline:
-    """What the taught good pictures measured like; limits are fractions of these.
+    """What the taught good pictures measured like; limits are fractions of these, and 0 means not known.
 
-    `sharpness` is the lowest of them (see `health.sharpness`), `area_small_px` the median outline area in small
-    pixels with its extremes, `outside` the largest share of the part that lay outside a picture, `border` the longest
-    run of the outline along the picture's border in small pixels, `blown` the largest share of saturated pixels.
+    `mean` is the median mean grey value, `blown` the largest share of saturated pixels, `sharp_across` and
+    `sharp_down` the dullest picture's (see `health.sharpness`), `area_small_px` the median outline area in small
+    pixels with its largest, `border` the longest run of an outline along the picture's border in small pixels.
     """
 
-    sharpness: float = 0.0
-    area_small_px: float = 0.0
-    area_min: float = 0.0
-    area_max: float = 0.0
-    outside: float = 0.0
-    border: float = 0.0
+    mean: float = 0.0
     blown: float = 0.0
-    mean: float = 128.0
+    sharp_across: float = 0.0
+    sharp_down: float = 0.0
+    area_small_px: float = 0.0
+    area_max: float = 0.0
+    border: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from inspector.errors import DatasetError
 from inspector.types import Pixels
+from inspector.vision import health
 from inspector.vision.align import Look, SmallPose, around, look
 from inspector.vision.background import choose_background, largest
 from inspector.vision.locate import Search
@@ -71,8 +72,13 @@ class _Teaching:
             has_angle=False,
             box_xy=(0.0, 0.0),
             box_wh=(float(width), float(height)),
+            health=HealthBaseline(**self.measured()),
             taught_from=len(self.images),
         )
+
+    def measured(self) -> dict[str, float]:
+        """What the pictures measure like as pictures."""
+        return health.baseline(map(health.measure, self.images, self.smalls))
 
     def outline(self, background: Background) -> Reference | None:
         """The taught outline, or None where the pictures do not align with one another."""
@@ -91,11 +97,9 @@ class _Teaching:
         if vagueness(draft.mask) > _VAGUE:
             return None
         poses, spread = framed(poses, draft.mask)
-        return self.finished(background, align, align.template(poses, has_angle), poses, spread)
+        return self.finished(background, align, align.template(poses, has_angle), spread)
 
-    def finished(
-        self, background: Background, align: _Alignment, draft: Reference, poses: list[SmallPose], spread: Spread
-    ) -> Reference:
+    def finished(self, background: Background, align: _Alignment, draft: Reference, spread: Spread) -> Reference:
         """`draft` with its fixed frame, how much the pose varies, and what good pictures measure like."""
         factor = self.factor
         box_xy, box_wh = box_of(draft.mask)
@@ -111,16 +115,13 @@ class _Teaching:
             spread=spread,
             taught_from=len(self.images),
         )
-        search = Search(reference)
         areas = [blob.area for blob in align.found]
-        outside = [search.outside(pose, seen.mask.shape) for pose, seen in zip(poses, align.looks, strict=True)]
         return replace(
             reference,
             health=HealthBaseline(
+                **self.measured(),
                 area_small_px=float(np.median(areas)),
-                area_min=min(areas),
                 area_max=max(areas),
-                outside=max(outside),
                 border=float(max(blob.border for blob in align.found)),
             ),
         )

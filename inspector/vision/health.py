@@ -1,0 +1,160 @@
+"""Is this picture fit to be judged? If not, the part is NOT_INSPECTED with the number that was found.
+
+What it is: `check`, pure, a few tenths of a millisecond; its limits are fractions of what the taught good pictures
+measured like (`measure` at teaching), so that the defaults hold on any line. What it is not: a judgement of the
+part: a defect, however large, is the model's business. The line thread; the caller keeps the previous small picture.
+
+Codes: `black`, `blown`, `blurred`, `frozen` are about the picture; `empty`, `no_part`, `two_parts`, `half_part` about
+what is seen in it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from inspector.recipe import HealthLimits, LocateLimits
+from inspector.types import Pixels, Reason
+from inspector.vision.locate import Sighting
+from inspector.vision.reference import HealthBaseline
+
+ROWS = 64
+"""Rows of the frame, at full resolution, that sharpness is measured on."""
+_SATURATED = 250
+_EDGE = 0.997
+_TONES = 0.01
+_BRIGHT_GROUND = 0.3
+_BRIGHT_GROUND_SHARE = 0.9
+"""Where the background itself saturates, a part with a piece missing shows more of it and is not blown."""
+
+
+class Measured(NamedTuple):
+    """One picture's numbers: mean grey value, share of saturated pixels, and sharpness across and down (see
+    `sharpness`). All of the small picture, except sharpness."""
+
+    mean: float
+    blown: float
+    across: float
+    down: float
+
+
+def measure(pixels: Pixels, small: Pixels) -> Measured:
+    """The numbers of a frame and its small picture (`silhouette.shrink`)."""
+    share = _histogram(small)
+    tones = np.cumsum(share)
+    contrast = int(np.searchsorted(tones, 1 - _TONES)) - int(np.searchsorted(tones, _TONES))
+    across, down = sharpness(pixels, contrast)
+    return Measured(float(share @ np.arange(256)), float(share[_SATURATED:].sum()), across, down)
+
+
+def sharpness(pixels: Pixels, contrast: float) -> tuple[float, float]:
+    """The steepest grey steps from one pixel to the next, as fractions of the picture's `contrast` in grey levels.
+
+    Across and down apart, since motion blurs one of them only: the 99.7th percentile of the absolute differences on
+    `ROWS` rows. Dividing by the contrast keeps it from following the lamp.
+    """
+    step = max(2, pixels.shape[0] // ROWS)
+    rows, below = _grey(pixels[:-1:step]), _grey(pixels[1::step])
+    across = cv2.absdiff(rows[:, 1:], rows[:, :-1])
+    down = cv2.absdiff(rows, below[: len(rows)])
+    steepest = [int(np.searchsorted(np.cumsum(_histogram(np.asarray(part))), _EDGE)) for part in (across, down)]
+    return steepest[0] / max(contrast, 8.0), steepest[1] / max(contrast, 8.0)
+
+
+def baseline(measured: Iterable[Measured]) -> dict[str, float]:
+    """The picture's part of a `HealthBaseline` from the taught good pictures' numbers."""
+    means, blown, across, down = (list(values) for values in zip(*measured, strict=True))
+    return {
+        "mean": float(np.median(means)),
+        "blown": max(blown),
+        "sharp_across": min(across),
+        "sharp_down": min(down),
+    }
+
+
+def check(
+    pixels: Pixels,
+    small: Pixels,
+    previous_small: Pixels | None,
+    limits: HealthLimits,
+    *,
+    taught: HealthBaseline,
+    sighting: Sighting | None = None,
+    locate: LocateLimits | None = None,
+) -> tuple[Reason, ...]:
+    """Why this frame must not be judged; empty if it may.
+
+    `pixels` uint8 `(H, W[, 3])`, `small` its small picture, `previous_small` that of the frame before (None for the
+    first), `taught` the reference's baseline, `sighting` what `Locator.see` saw (None where no part is looked for).
+    A picture that is unfit as a picture is reported as that alone: what is seen in it means nothing.
+    """
+    unfit = [*_light(measured := measure(pixels, small), limits, taught), *_frozen(small, previous_small, limits)]
+    if unfit:
+        return tuple(unfit)
+    seen = [] if sighting is None else list(_parts(sighting, limits, taught, locate or LocateLimits()))
+    if seen and seen[0].code == "empty":
+        return tuple(seen)
+    return (*_blurred(measured, limits, taught), *seen)
+
+
+def _light(measured: Measured, limits: HealthLimits, taught: HealthBaseline) -> Iterable[Reason]:
+    darkest = max(limits.black_mean_max, limits.dark_fraction * taught.mean)
+    if measured.mean <= darkest:
+        yield Reason(code="black", value=measured.mean, limit=darkest, text="mean grey value too low")
+    share = limits.blown_fraction_max if taught.blown < _BRIGHT_GROUND else _BRIGHT_GROUND_SHARE
+    most = taught.blown + share * (1 - taught.blown)
+    if measured.blown > most:
+        yield Reason(code="blown", value=measured.blown, limit=most, text="share of saturated pixels too high")
+
+
+def _frozen(small: Pixels, previous: Pixels | None, limits: HealthLimits) -> Iterable[Reason]:
+    if previous is None or previous.shape != small.shape:
+        return
+    difference = cv2.norm(small, previous, cv2.NORM_L1) / small.size
+    if difference < limits.frozen_difference_min:
+        text = "same picture as the frame before, without even a sensor's noise"
+        yield Reason(code="frozen", value=difference, limit=limits.frozen_difference_min, text=text)
+
+
+def _blurred(measured: Measured, limits: HealthLimits, taught: HealthBaseline) -> Iterable[Reason]:
+    pairs = ((measured.across, taught.sharp_across), (measured.down, taught.sharp_down))
+    found, wanted = min(
+        ((found, max(limits.sharpness_min, limits.sharpness_fraction * sharp)) for found, sharp in pairs),
+        key=lambda pair: pair[0] / max(pair[1], 1e-9),
+    )
+    if found < wanted:
+        yield Reason(code="blurred", value=found, limit=wanted, text="edges less steep than on the taught pictures")
+
+
+def _parts(sighting: Sighting, limits: HealthLimits, taught: HealthBaseline, locate: LocateLimits) -> Iterable[Reason]:
+    if sighting.area <= 0:
+        smallest = locate.area_fraction_min
+        yield Reason(code="empty", value=0.0, limit=smallest, text="nothing of a part's size stands out")
+        return
+    border_max = taught.border + limits.border_fraction_max * math.sqrt(taught.area_small_px)
+    second = sighting.poses[1].score if len(sighting.poses) > 1 else 0.0
+    area_max = limits.area_fraction_max * taught.area_max
+    if second >= locate.second_part_score:
+        yield Reason(code="two_parts", value=second, limit=locate.second_part_score, text="a second part is seen")
+    elif sighting.area > area_max > 0:
+        yield Reason(code="two_parts", value=sighting.area, limit=area_max, text="outline larger than one part's")
+    elif sighting.border > border_max:
+        text = "outline runs along the picture's border, in small pixels: the part reaches out of the picture"
+        yield Reason(code="half_part", value=sighting.border, limit=border_max, text=text)
+    elif not sighting.poses:
+        yield Reason(code="no_part", value=sighting.score, limit=locate.score_min, text="nothing looks like the part")
+
+
+def _grey(pixels: Pixels) -> Pixels:
+    return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)  # type: ignore[return-value]
+
+
+def _histogram(picture: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    counts: npt.NDArray[np.float64] = cv2.calcHist([picture], [0], None, [256], [0, 256]).ravel().astype(np.float64)
+    counts /= counts.sum()
+    return counts
