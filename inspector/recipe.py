@@ -19,21 +19,34 @@ from inspector.config import Fraction, Section, load_toml, parse
 class HealthLimits(Section):
     """[health] - when a picture is not fit to be judged.
 
-    All are on 8-bit grey values of the frame. `sharpness_min` is on the scale of `vision.health.sharpness`;
-    0 switches that check off.
+    The fractions are of what the taught good pictures measured like, so that the defaults hold on any line; the
+    absolute values are on 8-bit grey values, and 0 switches each of these off. `dark_fraction`: mean grey value
+    below this share of the taught. `blown_fraction_max`: saturated pixels beyond the taught, as a share of the rest.
+    `sharpness_fraction`: edges less steep than this share of the dullest taught picture's (`vision.health.sharpness`).
+    `border_fraction_max`: run of the outline along the picture's border beyond the taught, as a share of the square
+    root of the part's area. `area_fraction_max`: outlines larger than this many times the largest taught part.
     """
 
     black_mean_max: float = Field(default=12.0, ge=0, le=255)
+    dark_fraction: Fraction = 0.4
     blown_fraction_max: Fraction = 0.35
     sharpness_min: float = Field(default=0.0, ge=0)
+    sharpness_fraction: Fraction = 0.6
     frozen_difference_min: float = Field(default=0.05, ge=0)
+    border_fraction_max: Fraction = 0.15
+    area_fraction_max: float = Field(default=1.5, ge=1)
 
 
 class LocateLimits(Section):
-    """[locate] - which found poses are believed."""
+    """[locate] - which found poses are believed.
+
+    `score_min`: the least correlation with the taught part. `second_part_score`: from here on a second find is a
+    second part. `area_fraction_min`: outlines smaller than this share of the taught part's are not looked at.
+    """
 
     score_min: Fraction = 0.5
     second_part_score: Fraction = 0.8
+    area_fraction_min: Fraction = 0.25
 
 
 class Zone(Section):
@@ -55,7 +68,7 @@ class Recipe(Section):
     ignore: str = ""
     min_defect_area_px: int = Field(default=0, ge=0)
     reject_on: Literal["score"] = "score"
-    zone: list[Zone] = []
+    zone: list[Zone] = Field(default_factory=list)
     health: HealthLimits = HealthLimits()
     locate: LocateLimits = LocateLimits()
     folder: Path = Field(default=Path("."), exclude=True)
