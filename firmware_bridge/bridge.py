@@ -60,6 +60,7 @@ _ORDER_NS = 50 * _MS
 @dataclass(slots=True)
 class _Row:
     phase: int = 0
+    trigger_count: int = 0
     due_count: int = 0
 
 
@@ -106,7 +107,7 @@ class Bridge:
         self._next_read_ns = 0
         self._next_order_ns = 0
         self._heard_ns = 0
-        self._order: Order | None = None
+        self._orders: list[Order] = []
         self.counters = LinkCounters()
         self.status: Status | None = None
 
@@ -115,17 +116,17 @@ class Bridge:
     def run(self) -> None:
         """Ask for the belt to run, and keep asking until the controller says it does."""
         self._wanted = True
-        self._order = Order.RUN
+        self._orders = [order for order in self._orders if order is Order.RESET] + [Order.RUN]
 
     def stop(self) -> None:
         """Ask for the belt to stand, and keep asking until it does."""
         self._wanted = False
-        self._order = Order.STOP
+        self._orders = [Order.STOP]
 
     def reset(self) -> None:
         """A person clears a shutdown of the controller; leads to READY, never to RUN."""
         self._wanted = False
-        self._order = Order.RESET
+        self._orders = [Order.RESET]
 
     def judge(self, part_id: int, verdict: Verdict, now_ns: int) -> int | None:
         """Send a verdict; returns the slack in ns (deadline minus now), or None if it cannot be known.
@@ -147,6 +148,10 @@ class Bridge:
         boot = self._boot
         row = boot.rows.get(part_id & 0xFFFFFFFF) if boot and part_id >> 32 == boot.number else None
         return self._slack_ns(boot, row, now_ns) if boot and row else None
+
+    def caught_up(self, boot: int, next_part: int) -> bool:
+        """Whether the outcome of every part of `boot` before `next_part` has been told of."""
+        return self._boot is not None and self._boot.number == boot and self._boot.low == next_part
 
     @property
     def linked(self) -> bool:
@@ -200,7 +205,7 @@ class Bridge:
             times += [pending.sent_ns + _RESEND_NS for pending in self._boot.pending.values()]
             if self._missing(self._boot):
                 times.append(self._next_read_ns)
-            if self._order is not None:
+            if self._orders:
                 times.append(self._next_order_ns)
         return min(times)
 
@@ -238,7 +243,7 @@ class Bridge:
             self._configure()
         elif not self._linked:
             self._linked = True
-            self._order = Order.RUN if self._wanted else None
+            self._orders = [Order.RUN] if self._wanted else []
             self._next_lease_ns = now_ns
             yield Linked(ident.boot, self._was_reset)
             self._was_reset = False
@@ -280,8 +285,8 @@ class Bridge:
         if sent_ns is not None:
             boot.sync.add(sent_ns, now_ns, status.clock, status.count)
         boot.known_next = max(boot.known_next, status.next_part)
-        if (self._order, status.mode) in _DONE:
-            self._order = None
+        if self._orders and (self._orders[0], status.mode) in _DONE:
+            del self._orders[0]
         return ()
 
     def _on_row(self, row: PartRow, boot: _Boot) -> Iterable[Event]:
@@ -295,6 +300,7 @@ class Bridge:
             del boot.pending[row.part]
         if known.phase < Phase.SEEN <= row.phase:
             seen = boot.sync.count64(row.seen_count)
+            known.trigger_count = seen + self._settings[Key.CAMERA_COUNT]
             known.due_count = seen + self._settings[Key.GATE_COUNT]
             yield PartSeen(part_id, seen, known.due_count, boot.sync.to_ns(row.seen_clock))
         if known.phase < Phase.TRIGGERED <= row.phase and row.trigger_clock:
@@ -336,9 +342,9 @@ class Bridge:
         self._send(Lease(self._serial, self._lease_ms))
 
     def _order_again(self, now_ns: int) -> None:
-        if self._order is not None and now_ns >= self._next_order_ns:
+        if self._orders and now_ns >= self._next_order_ns:
             self._next_order_ns = now_ns + _ORDER_NS
-            self._send(Command(self._order))
+            self._send(Command(self._orders[0]))
 
     def _resend(self, now_ns: int) -> None:
         assert self._boot is not None
@@ -350,10 +356,14 @@ class Bridge:
 
     def _missing(self, boot: _Boot) -> int | None:
         """The first part whose row we should have by now and have not."""
-        decided_to = self.status.open_part if self.status and self.status.boot == boot.number else boot.low
+        status = self.status if self.status and self.status.boot == boot.number else None
+        decided_to = status.open_part if status else boot.low
+        count = boot.sync.count64(status.count) if status and boot.sync.ready else 0
         for number in range(boot.low, boot.known_next):
             row = boot.rows.get(number)
             if row is None or row.phase == 0 or (row.phase < Phase.DECIDED and number < decided_to):
+                return number
+            if row.phase < Phase.TRIGGERED and row.trigger_count < count:
                 return number
         return None
 

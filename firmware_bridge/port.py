@@ -26,7 +26,7 @@ _MAX_WAIT_S = 0.05
 _REOPEN_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
-class PortGone(Exception):  # noqa: N818 - it names a state of the world, as serial's own do
+class PortGone(Exception):
     """The port cannot be opened, or went away; the text names it and says why."""
 
 

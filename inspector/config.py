@@ -55,9 +55,12 @@ class ControllerConfig(Section):
     min_spacing_tick: Positive = 600
     debounce_us: int = Field(default=500, ge=0)
     strobe_us: Positive = 200
+    energised_passes: bool = True
+    part_max_tick: Positive = 1200
+    eye_stuck_tick: Positive = 3000
     pulse_ms: Positive = 40
     lead_ms: int = Field(default=8, ge=0)
-    max_on_ms: Positive = 200
+    max_on_ms: Positive = 1000
     min_off_ms: int = Field(default=5, ge=0)
     lease_ms: Positive = 500
     confirm_window_tick: int = Field(default=400, ge=0)

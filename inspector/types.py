@@ -84,14 +84,14 @@ class Part:
 
     `part_id` is 64 bits: the controller's boot count in the high half, its running number in the low half, so
     that it is never given twice. `seen_tick` is where the eye's edge lay, `due_tick` where its gate is,
-    `seen_at_ns` the edge on the station's clock.
+    `seen_at_ns` the edge on the station's clock, `trigger_at_ns` the camera's trigger (None until it came).
     """
 
     part_id: int
     seen_tick: int
     due_tick: int
     seen_at_ns: int
-    trigger_at_ns: int
+    trigger_at_ns: int | None = None
     recipe_id: str
 
 
@@ -172,7 +172,10 @@ class RejectOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectionRecord:
-    """One part, one row: the inspection, the outcome, and when. `slack_ms` is deadline minus the moment of sending."""
+    """One part, one row: the inspection, the outcome, and when. `slack_ms` is deadline minus the moment of sending.
+
+    `truth` is what a recorded or simulated source says of its picture; a real camera says nothing.
+    """
 
     part: Part
     inspection: Inspection
@@ -181,6 +184,17 @@ class InspectionRecord:
     slack_ms: float | None
     image_path: str | None = None
     truth: str | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the part counts as: PASS only if the controller let it through, REJECT only if it was judged bad.
+
+        A part that was judged PASS and did not get through (late, lease, purge) was not passed, and nobody found it
+        bad: it counts as NOT_INSPECTED. What was judged stays in `inspection.verdict`.
+        """
+        if self.outcome.kind is OutcomeKind.PASSED:
+            return Verdict.PASS
+        return Verdict.REJECT if self.inspection.verdict is Verdict.REJECT else Verdict.NOT_INSPECTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ class ImageFolder:
         (self.folder / path).parent.mkdir(exist_ok=True)
         self._write(self.folder / path, data)
         kept = _Kept(record.part.part_id, path, len(data))
-        (self._passes if record.inspection.verdict is Verdict.PASS else self._others).append(kept)
+        (self._passes if record.verdict is Verdict.PASS else self._others).append(kept)
         self.used_bytes += len(data)
         return path
 
@@ -124,7 +124,7 @@ class ImageFolder:
 
 
 def _path_of(record: InspectionRecord) -> str:
-    verdict = record.inspection.verdict.name.lower()
+    verdict = record.verdict.name.lower()
     return f"{record.seen_at_utc[:10]}/{record.part.part_id:016x}-{verdict}.jpg"
 
 

@@ -109,7 +109,7 @@ class Recorder:
             if self.counters.waiting == 1 or full:
                 self._changed.notify()
         if self._thread is None and full:
-            return self.flush()
+            self.flush()
         return True
 
     def flush(self) -> bool:
@@ -131,7 +131,7 @@ class Recorder:
         return len(self._waiting.items)
 
     def _accept_picture(self, record: InspectionRecord, frame: Frame | None) -> Frame | None:
-        passed = record.inspection.verdict is Verdict.PASS
+        passed = record.verdict is Verdict.PASS
         self._passes += passed
         if frame is None or (passed and self._passes % self._nth):
             return None

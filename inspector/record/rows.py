@@ -66,7 +66,8 @@ def row_of(number: int, record: InspectionRecord) -> dict[str, Any]:
     return {
         "id": number,
         "part_id": signed(part.part_id),
-        "verdict": int(inspection.verdict),
+        "verdict": int(record.verdict),
+        "judged": int(inspection.verdict),
         "outcome": int(outcome.kind),
         "outcome_reason": outcome.reason,
         "outcome_tick": outcome.tick,
@@ -119,7 +120,7 @@ def _inspection_of(part_id: int, row: Mapping[str, Any]) -> Inspection:
     return Inspection(
         part_id=part_id,
         frame_id=row["frame_id"],
-        verdict=Verdict(row["verdict"]),
+        verdict=Verdict(row["judged"]),
         reasons=tuple(Reason(**reason) for reason in row["reasons"]),
         defects=tuple(Defect(**{**defect, "box_px": tuple(defect["box_px"])}) for defect in row["defects"]),
         score=row["score"],

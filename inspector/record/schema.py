@@ -21,6 +21,7 @@ RECORD = sa.Table(
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
     sa.Column("part_id", sa.BigInteger(), nullable=False, unique=True),
     sa.Column("verdict", sa.Integer(), nullable=False),
+    sa.Column("judged", sa.Integer(), nullable=False),
     sa.Column("outcome", sa.Integer(), nullable=False),
     sa.Column("outcome_reason", sa.Text(), nullable=False),
     sa.Column("outcome_tick", sa.BigInteger()),
@@ -28,7 +29,7 @@ RECORD = sa.Table(
     sa.Column("seen_tick", sa.BigInteger(), nullable=False),
     sa.Column("due_tick", sa.BigInteger(), nullable=False),
     sa.Column("seen_at_ns", sa.BigInteger(), nullable=False),
-    sa.Column("trigger_at_ns", sa.BigInteger(), nullable=False),
+    sa.Column("trigger_at_ns", sa.BigInteger()),
     sa.Column("frame_id", sa.BigInteger()),
     sa.Column("score", sa.Double()),
     sa.Column("slack_ms", sa.Double()),
@@ -85,8 +86,9 @@ BOOKMARK = sa.Table(
 STEPS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE record (id {id} PRIMARY KEY, part_id BIGINT NOT NULL UNIQUE, verdict INTEGER NOT NULL,
+        judged INTEGER NOT NULL,
         outcome INTEGER NOT NULL, outcome_reason TEXT NOT NULL, outcome_tick BIGINT, seen_at_utc TEXT NOT NULL,
-        seen_tick BIGINT NOT NULL, due_tick BIGINT NOT NULL, seen_at_ns BIGINT NOT NULL, trigger_at_ns BIGINT NOT NULL,
+        seen_tick BIGINT NOT NULL, due_tick BIGINT NOT NULL, seen_at_ns BIGINT NOT NULL, trigger_at_ns BIGINT,
         frame_id BIGINT, score DOUBLE PRECISION, slack_ms DOUBLE PRECISION, part_recipe_id TEXT NOT NULL,
         recipe_id TEXT NOT NULL, recipe_rev TEXT NOT NULL, model_sha TEXT NOT NULL, calibration_id TEXT NOT NULL,
         pose JSON, reasons JSON NOT NULL, defects JSON NOT NULL, stage_ms JSON NOT NULL, image_path TEXT,

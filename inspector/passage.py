@@ -1,0 +1,316 @@
+"""The part's way, from the eye's word to its record: what is done when something happens.
+
+What it is: the order of things - an event of the controller or a frame comes in, verdicts and records go out - and the
+station's state and alarms that follow from them. What it is not: a thread, a port, a camera or a queue; it is handed
+what it needs and called by one thread, the line thread (or the simulated-time run).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from firmware_bridge import events
+from firmware_bridge.protocol import Fault, Mode, Status, Why
+from inspector.clock import Clock
+from inspector.state import Cause, State, after
+from inspector.tracker import Closed, Tracker
+from inspector.types import (
+    Alarm,
+    Frame,
+    FrameStatus,
+    Inspection,
+    InspectionRecord,
+    OutcomeKind,
+    Part,
+    Reason,
+    RejectOutcome,
+    Verdict,
+)
+
+_HELD_FRAMES = 2
+# The controller's word on a trigger may be lost and asked for again; a frame older than this came from nowhere.
+_FRAME_WAITS_NS = 500_000_000
+_OUTCOME = {
+    Why.EARNED: OutcomeKind.PASSED,
+    Why.JUDGED_BAD: OutcomeKind.FIRED,
+    Why.NOT_INSPECTED: OutcomeKind.FIRED,
+    Why.NO_VERDICT: OutcomeKind.TOO_LATE,
+    Why.LEASE_EXPIRED: OutcomeKind.TOO_LATE,
+}
+
+
+class Sender(Protocol):
+    """Where verdicts and orders go: the bridge, or its thread."""
+
+    def judge(self, part_id: int, verdict: Verdict) -> int | None:
+        """Send a verdict; the slack in ns, None if it cannot be known."""
+        ...
+
+    def run(self) -> None:
+        """Let the belt run."""
+        ...
+
+    def stop(self) -> None:
+        """Stop the belt."""
+        ...
+
+    def reset(self) -> None:
+        """Clear the controller's shutdown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """All parts of `boot` before `first_open` have their record."""
+
+    boot: int
+    first_open: int
+
+
+Recorder = Callable[[InspectionRecord, Frame | None, Bookmark], bool]
+Judge = Callable[[Frame], Inspection]
+
+
+class Passage:
+    """See the module. `inspect` is the walk of `line`; `record` takes a record or says False."""
+
+    def __init__(
+        self, *, clock: Clock, tracker: Tracker, inspect: Judge, send: Sender, record: Recorder, recipe_id: str
+    ) -> None:
+        self._clock = clock
+        self._tracker = tracker
+        self._send = send
+        self._record = record
+        self._started_ns = clock.now_ns()
+        self._unbound: deque[Frame] = deque()
+        self._unrecorded: deque[tuple[InspectionRecord, Frame | None, Bookmark]] = deque()
+        self.inspect = inspect
+        self.recipe_id = recipe_id
+        self.state = State.STOPPED
+        self.alarms: dict[str, Alarm] = {}
+        self.counts = dict.fromkeys((Verdict.PASS, Verdict.REJECT, Verdict.NOT_INSPECTED), 0)
+        self.records = 0
+        self.strays = 0
+        self.on_judged: Callable[[Inspection, Frame], None] = lambda _inspection, _frame: None
+        self.on_closed: Callable[[InspectionRecord], None] = lambda _record: None
+
+    # -- what the controller says ----------------------------------------------------------------------------------
+
+    def hear(self, event: events.Event) -> list[Frame]:
+        """Take one event; gives the frames that it made bindable, for `bind` again."""
+        if isinstance(event, events.PartSeen):
+            self._see(event)
+        elif isinstance(event, events.PartTriggered):
+            self._tracker.trigger(event.part_id, event.at_ns)
+            return self._waiting_frames()
+        elif isinstance(event, events.PartDecided):
+            kind = _OUTCOME.get(event.why, OutcomeKind.FIRED)
+            self._close(RejectOutcome(part_id=event.part_id, kind=kind, reason=event.why.name, tick=event.count))
+        elif isinstance(event, events.PartLost):
+            self._lose(event)
+        else:
+            self._hear_link(event)
+        return []
+
+    def _waiting_frames(self) -> list[Frame]:
+        oldest_ns = self._clock.now_ns() - _FRAME_WAITS_NS
+        frames = [frame for frame in self._unbound if frame.exposed_at_ns >= oldest_ns]
+        self.strays += len(self._unbound) - len(frames)
+        self._unbound.clear()
+        return frames
+
+    def _see(self, event: events.PartSeen) -> None:
+        part = Part(
+            part_id=event.part_id,
+            seen_tick=event.seen_count,
+            due_tick=event.due_count,
+            seen_at_ns=event.seen_at_ns,
+            recipe_id=self.recipe_id,
+        )
+        self._tracker.see(part, self._clock.utc())
+        if event.seen_at_ns < self._started_ns:
+            reason = Reason(code="restarted", text="the part was on the belt when the station started")
+            self._judge_without_frame(event.part_id, reason)
+
+    def _lose(self, event: events.PartLost) -> None:
+        part = Part(part_id=event.part_id, seen_tick=0, due_tick=0, seen_at_ns=0, recipe_id=self.recipe_id)
+        self._tracker.see(part, self._clock.utc())
+        self._close(RejectOutcome(part_id=event.part_id, kind=OutcomeKind.UNCONFIRMED, reason=event.why.upper()))
+
+    def _hear_link(self, event: events.Event) -> None:
+        if isinstance(event, events.Linked):
+            self._settle("controller_lost")
+            self._move(Cause.READY)
+            if event.was_reset:
+                self._hold(
+                    "controller_reset", "the reject controller was reset", "check the belt, then reset and start"
+                )
+        elif isinstance(event, events.LinkLost):
+            self._raise("controller_lost", "no answer from the reject controller", "check its cable and power")
+        elif isinstance(event, events.Refused):
+            self._raise("controller_refused", event.text, "flash the controller with this version's firmware")
+            self._move(Cause.ABORT)
+
+    def watch(self, status: Status | None) -> None:
+        """Follow the controller's own state: what it shut down for holds the station."""
+        if status is not None and status.mode == Mode.SHUT_DOWN and self.state in (State.EXECUTE, State.IDLE):
+            fault = Fault(status.fault).name.lower()
+            self._hold(
+                f"controller_{fault}", f"the reject controller stopped the belt: {fault}", "remove the cause, reset"
+            )
+
+    # -- what the camera says --------------------------------------------------------------------------------------
+
+    def bind(self, frame: Frame) -> Frame | None:
+        """`frame` with its part, if it has one; else it waits for the controller's word, at most two at a time."""
+        bound, doubtful = self._tracker.bind(frame)
+        for part_id in doubtful:
+            self._send.judge(part_id, Verdict.NOT_INSPECTED)
+        if bound is None and not doubtful:
+            self._unbound.append(frame)
+            if len(self._unbound) > _HELD_FRAMES:
+                self._unbound.popleft()
+                self.strays += 1
+        return bound
+
+    def examine(self, frame: Frame) -> Inspection:
+        """The inspection of a bound frame; never an exception, never a PASS unless the station may give one."""
+        assert frame.part_id is not None
+        if self.state is State.ABORTED:
+            return self._without(frame, Reason(code="station_aborted", text="the station cannot record"))
+        if frame.status is not FrameStatus.OK:
+            return self._without(frame, Reason(code="frame_incomplete", text=f"the camera says {frame.status}"))
+        return self.inspect(frame)
+
+    def finish(self, inspection: Inspection, frame: Frame) -> None:
+        """Tell the controller, and keep what was decided until it answers."""
+        if not self._tracker.judged(inspection, frame):
+            return
+        slack_ns = self._send.judge(inspection.part_id, inspection.verdict)
+        self._tracker.sent(inspection.part_id, None if slack_ns is None else slack_ns / 1e6)
+        self.on_judged(inspection, frame)
+
+    def take(self, frame: Frame) -> Inspection | None:
+        """Bind, examine and finish in one go; None if the frame has no part yet."""
+        bound = self.bind(frame)
+        if bound is None:
+            return None
+        inspection = self.examine(bound)
+        self.finish(inspection, bound)
+        return inspection
+
+    # -- what a person asks ----------------------------------------------------------------------------------------
+
+    def order(self, cause: Cause) -> str | None:
+        """START, STOP or RESET; the reason if it is refused."""
+        if after(self.state, cause) is None:
+            return f"{cause} is refused while the station is {self.state}"
+        if cause is Cause.START:
+            self._send.run()
+        elif cause is Cause.STOP:
+            self._send.stop()
+        elif cause is Cause.RESET:
+            self._send.reset()
+            self.alarms.clear()
+        self._move(cause)
+        if self.state is State.STOPPED:
+            self._move(Cause.READY)
+        return None
+
+    def abort(self, code: str, text: str, advice: str) -> None:
+        """Something broke that no part may pass under: the belt is stopped and nothing is judged any more."""
+        self._raise(code, text, advice)
+        self._send.stop()
+        self._move(Cause.ABORT)
+
+    # -- records ---------------------------------------------------------------------------------------------------
+
+    @property
+    def seen(self) -> int:
+        """Parts that the station was told of since it started."""
+        return self._tracker.seen
+
+    @property
+    def open_parts(self) -> int:
+        """Parts that have no record yet."""
+        return self._tracker.open_parts + len(self._unrecorded)
+
+    def offer(self) -> None:
+        """Hand over the records that could not be handed over before, in their order."""
+        while self._unrecorded and self._record(*self._unrecorded[0]):
+            self._unrecorded.popleft()
+            self.records += 1
+
+    def _close(self, outcome: RejectOutcome) -> None:
+        closed = self._tracker.close(outcome)
+        if closed is None:
+            return
+        record = self._written(closed)
+        self.counts[record.verdict] += 1
+        boot, number = outcome.part_id >> 32, outcome.part_id & 0xFFFFFFFF
+        oldest = self._tracker.oldest_open()
+        first = oldest & 0xFFFFFFFF if oldest is not None and oldest >> 32 == boot else number + 1
+        self._unrecorded.append((record, closed.open.image, Bookmark(boot, first)))
+        self.offer()
+        self.on_closed(record)
+
+    def _written(self, closed: Closed) -> InspectionRecord:
+        inspection = closed.inspection
+        if closed.outcome.kind is OutcomeKind.PASSED and inspection.verdict is not Verdict.PASS:
+            inspection = self._passed_without_us(closed)
+        return InspectionRecord(
+            part=closed.open.part,
+            inspection=inspection,
+            outcome=closed.outcome,
+            seen_at_utc=closed.open.seen_at_utc,
+            slack_ms=closed.open.slack_ms,
+            truth=closed.open.source,
+        )
+
+    def _passed_without_us(self, closed: Closed) -> Inspection:
+        """The controller let a part through that this process has not passed."""
+        if closed.open.part.seen_at_ns < self._started_ns:
+            text = "judged PASS by the station's process before this one, which ended before it could record it"
+            return replace(closed.inspection, verdict=Verdict.PASS, reasons=(Reason(code="restarted", text=text),))
+        self.abort("passed_unearned", "the controller passed a part that was not judged PASS", "replace the controller")
+        return closed.inspection
+
+    def _without(self, frame: Frame, reason: Reason) -> Inspection:
+        assert frame.part_id is not None
+        return Inspection(
+            part_id=frame.part_id,
+            frame_id=frame.frame_id,
+            verdict=Verdict.NOT_INSPECTED,
+            reasons=(reason,),
+            recipe_id=self.recipe_id,
+        )
+
+    def _judge_without_frame(self, part_id: int, reason: Reason) -> None:
+        inspection = Inspection(
+            part_id=part_id,
+            frame_id=None,
+            verdict=Verdict.NOT_INSPECTED,
+            reasons=(reason,),
+            recipe_id=self.recipe_id,
+        )
+        if self._tracker.judged(inspection, None):
+            self._send.judge(part_id, Verdict.NOT_INSPECTED)
+
+    # -- state and alarms ------------------------------------------------------------------------------------------
+
+    def _move(self, cause: Cause) -> None:
+        self.state = after(self.state, cause) or self.state
+
+    def _hold(self, code: str, text: str, advice: str) -> None:
+        self._raise(code, text, advice)
+        self._move(Cause.HOLD)
+
+    def _raise(self, code: str, text: str, advice: str) -> None:
+        if code not in self.alarms:
+            self.alarms[code] = Alarm(code=code, severity="stop", text=text, advice=advice, since_utc=self._clock.utc())
+
+    def _settle(self, code: str) -> None:
+        self.alarms.pop(code, None)
