@@ -43,7 +43,7 @@ class Prepared:
     """Patches of the good pictures and how they were made."""
 
     spec: PatchSpec
-    reference: Reference | None
+    reference: Reference
     patches: list[Pixels]
     digest: str
 
@@ -116,7 +116,7 @@ def prepare(good: Sequence[Path], watch: Watch) -> Prepared:
             patches.append(buffer)
     return Prepared(
         spec=spec,
-        reference=reference if spec.kind == "rectify" else None,
+        reference=reference,
         patches=patches,
         digest=digest.hexdigest(),
     )
@@ -201,7 +201,7 @@ def _held_out(stack: npt.NDArray[np.float16], watch: Watch) -> Floats:
 
 
 def write_model(folder: Path, out: Path, prepared: Prepared, model: Learned, options: TeachOptions) -> None:
-    """model.onnx, reference.npz, locate.npz where the part is located, and card.toml."""
+    """model.onnx, reference.npz, locate.npz, and card.toml."""
     (folder / "model.onnx").write_bytes(model.content)
     _write_reference(folder, prepared, model, options)
     threshold, spec = model.threshold, prepared.spec
@@ -212,9 +212,9 @@ def write_model(folder: Path, out: Path, prepared: Prepared, model: Learned, opt
         "pixel_format": "BGR8",
         "normalisation": "in_graph",
     }
-    if prepared.reference is not None:
-        prepared.reference.save(folder / "locate.npz")
-        patch["locate"] = file_ref(folder / "locate.npz")
+    # Also where the patch is the whole frame: the health of a picture is measured against the reference.
+    prepared.reference.save(folder / "locate.npz")
+    patch["locate"] = file_ref(folder / "locate.npz")
     card = {
         "schema_version": 1,
         "name": out.resolve().parent.name or out.name,

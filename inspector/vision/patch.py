@@ -68,7 +68,10 @@ class PatchMaker:
         return self.make_at(pixels, poses[0], out, poses[1].score if len(poses) > 1 else 0.0)
 
     def make_at(self, pixels: Pixels, pose: Pose, out: Pixels, second_part_score: float = 0.0) -> Prepared:
-        """As `make`, for a part whose pose is already known."""
+        """As `make`, for a part whose pose is already known (and plays no role for `resize`)."""
+        if self.spec.kind == "resize":
+            self._resize(pixels, out)
+            return Prepared(pose=pose, transform=stretch(pixels.shape[:2], (self.spec.height, self.spec.width)))
         if self._locator is None:
             raise ConfigError("a patch at a pose needs a taught locate reference, found none")
         matrix = transform(pose, self._locator.reference, (self.spec.width, self.spec.height))

@@ -1,0 +1,140 @@
+"""THE WALK: from a frame to an inspection, readable top to bottom.
+
+What it is: what happens to one picture, in order - small picture, part, health, patch, model, findings, verdict.
+What it is not: which part the picture shows, or what follows from the verdict (`passage`). Line thread; one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inspector.clock import perf_ns
+from inspector.config import LineConfig
+from inspector.decision import judge
+from inspector.errors import ImageError, ModelError
+from inspector.inference.outputs import Regions, find_defects, make_regions
+from inspector.inference.runner import Runner, read_checked
+from inspector.recipe import Recipe
+from inspector.types import Defect, Frame, Inspection, Pixels, Pose, Reason, Verdict
+from inspector.vision.health import check
+from inspector.vision.locate import Locator, shrink
+from inspector.vision.patch import PatchMaker, PatchSpec, load_mask
+from inspector.vision.reference import Reference
+
+
+class Line:
+    """One recipe, loaded and ready to inspect frames.
+
+    Raises ConfigError or ModelError if anything about the recipe or its model is in doubt.
+    """
+
+    def __init__(self, recipe: Recipe, config: LineConfig, calibration_id: str = "") -> None:
+        folder = recipe.path(recipe.model)
+        self.recipe = recipe
+        self.runner = Runner(folder, threads=config.model_threads, spinning=config.model_spinning)
+        card = self.runner.card
+        self.calibration_id = calibration_id
+        if card.patch.locate is None:
+            raise ModelError(f"{folder}: has no taught reference of the part (patch.locate); teach the model again")
+        read_checked(folder, card.patch.locate)
+        self._reference = Reference.load(folder / card.patch.locate.file)
+        self._locator = Locator(self._reference, recipe.locate)
+        spec = PatchSpec(kind=card.patch.kind, height=card.patch.height, width=card.patch.width)
+        self._patch = PatchMaker(spec, self._locator)
+        self._regions = self._make_regions()
+        self._size = (card.patch.height, card.patch.width)
+        self._label = card.output.labels[0]
+        self._before: Pixels | None = None
+
+    def inspect(self, frame: Frame) -> Inspection:
+        """The inspection of a frame that is bound to its part. Trouble with the picture is NOT_INSPECTED."""
+        walk = _Walk(self, frame)
+        width, height = self._reference.picture_wh
+        if frame.pixels.shape[:2] != (height, width):
+            return walk.refuse([_wrong_size(frame, width, height)])
+
+        small = shrink(frame.pixels, self._reference.factor)
+        walk.lap("shrink")
+        try:
+            sighting = self._locator.see(small)
+        except ImageError as why:
+            return walk.refuse([Reason(code="unfit", text=str(why))])
+        walk.lap("locate")
+        before, self._before = self._before, small
+        unfit = check(
+            frame.pixels,
+            small,
+            before,
+            self.recipe.health,
+            taught=self._reference.health,
+            sighting=sighting,
+            locate=self.recipe.locate,
+        )
+        walk.lap("health")
+        walk.pose = sighting.poses[0] if sighting.poses else None
+        if unfit or walk.pose is None:
+            return walk.refuse(unfit or [Reason(code="no_part", text="no part was found in the picture")])
+
+        prepared = self._patch.make_at(frame.pixels, walk.pose, self.runner.buffer)
+        walk.lap("patch")
+        output = self.runner.run(self.runner.buffer)
+        walk.lap("model")
+        found = find_defects(output, self._regions, prepared.transform, self._size, self._label)
+        verdict, reasons = judge(found.score, self.recipe.threshold, found.defects)
+        walk.lap("decide")
+        return walk.say(verdict, reasons, found.defects, found.score)
+
+    def forget_frame(self) -> None:
+        """The next frame has no predecessor: the belt stood, or the camera was opened again."""
+        self._before = None
+
+    def _make_regions(self) -> Regions:
+        mask = load_mask(self.recipe.path(self.recipe.ignore)) if self.recipe.ignore else None
+        output = self.runner.card.output
+        return make_regions(self.recipe, (output.map_height, output.map_width), mask)
+
+
+class _Walk:
+    """One frame's way through `Line.inspect`: its pose so far, and what each stage took."""
+
+    def __init__(self, line: Line, frame: Frame) -> None:
+        if frame.part_id is None:
+            raise ModelError(f"frame {frame.frame_id} of camera {frame.camera!r} is not bound to a part")
+        self._line = line
+        self._frame = frame
+        self._part_id = frame.part_id
+        self._stage_ms: dict[str, float] = {}
+        self._since_ns = perf_ns()
+        self.pose: Pose | None = None
+
+    def lap(self, stage: str) -> None:
+        now_ns = perf_ns()
+        self._stage_ms[stage] = (now_ns - self._since_ns) / 1e6
+        self._since_ns = now_ns
+
+    def refuse(self, reasons: Sequence[Reason]) -> Inspection:
+        return self.say(Verdict.NOT_INSPECTED, reasons, (), None)
+
+    def say(
+        self, verdict: Verdict, reasons: Sequence[Reason], defects: Sequence[Defect], score: float | None
+    ) -> Inspection:
+        recipe = self._line.recipe
+        return Inspection(
+            part_id=self._part_id,
+            frame_id=self._frame.frame_id,
+            verdict=verdict,
+            reasons=tuple(reasons),
+            defects=tuple(defects),
+            score=score,
+            pose=self.pose,
+            stage_ms=self._stage_ms,
+            recipe_id=recipe.id,
+            recipe_rev=recipe.revision,
+            model_sha=self._line.runner.model_sha,
+            calibration_id=self._line.calibration_id,
+        )
+
+
+def _wrong_size(frame: Frame, width: int, height: int) -> Reason:
+    found = f"{frame.pixels.shape[1]} x {frame.pixels.shape[0]}"
+    return Reason(code="wrong_size", text=f"the picture is {found}, the recipe was taught at {width} x {height}")
