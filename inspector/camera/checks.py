@@ -1,0 +1,103 @@
+"""Is this frame a new one? What no driver can be trusted to say.
+
+What it is: the checks on every frame of any camera, without a thread: repeated pixels or id, gaps, incomplete
+buffers. What it is not: a judgement of the picture (`vision.health`). The camera thread.
+
+`Checked` puts them around a camera that is used directly, as in simulated time; `Guard` uses them in its own thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from inspector.camera.base import Camera, CameraCounters, TriggeredCamera
+from inspector.errors import CameraError
+from inspector.types import Frame, FrameStatus
+
+_SPARSE = 16
+
+
+class FrameChecks:
+    """Compares each frame with the one before. `pixels` says whether equal pixels mean a repeated frame: they do for
+    anything with a sensor, and do not for recorded pictures."""
+
+    def __init__(self, counters: CameraCounters, pixels: bool = True) -> None:
+        self.counters = counters
+        self.repeats_in_a_row = 0
+        self._pixels = pixels
+        self._before: Frame | None = None
+
+    def restart(self) -> None:
+        """The camera was opened anew and counts from 1 again; its pixels are still compared with the last ones."""
+        if self._before is not None:
+            self._before = replace(self._before, frame_id=0)
+        self.repeats_in_a_row = 0
+
+    def examine(self, frame: Frame) -> Frame:
+        """`frame`, marked INCOMPLETE if it is the one before again, so that its part is not judged by it."""
+        before, self._before = self._before, frame
+        self.counters.frames += 1
+        if before is not None:
+            self.counters.gaps += max(0, frame.frame_id - before.frame_id - 1)
+            if frame.frame_id == before.frame_id or (self._pixels and same_pixels(frame, before)):
+                self.counters.repeated += 1
+                self.repeats_in_a_row += 1
+                return replace(frame, status=FrameStatus.INCOMPLETE)
+        self.repeats_in_a_row = 0
+        self.counters.incomplete += frame.status is FrameStatus.INCOMPLETE
+        return frame
+
+
+def same_pixels(one: Frame, other: Frame) -> bool:
+    """Whether two frames are equal in every pixel; a few rows settle it for nearly all."""
+    if one.pixels is other.pixels:
+        return True
+    if not np.array_equal(one.pixels[::_SPARSE], other.pixels[::_SPARSE]):
+        return False
+    return bool(np.array_equal(one.pixels, other.pixels))
+
+
+class Checked:
+    """A triggered camera with `FrameChecks`, in the caller's thread. See `base` for the methods."""
+
+    def __init__(self, camera: TriggeredCamera, pixels: bool = True) -> None:
+        self.counters = CameraCounters()
+        self._camera = camera
+        self._checks = FrameChecks(self.counters, pixels)
+
+    def open(self) -> None:
+        """See `base`."""
+        self._camera.open()
+
+    def arm(self) -> None:
+        """See `base`."""
+        self._camera.arm()
+
+    def trigger(self, at_ns: int, part: object | None = None) -> None:
+        """See `base`."""
+        self._camera.trigger(at_ns, part)
+
+    def next_ready_ns(self) -> int | None:
+        """See `base`."""
+        return self._camera.next_ready_ns()
+
+    def next_frame(self, timeout_s: float) -> Frame:
+        """See `base`."""
+        return self._checks.examine(self._camera.next_frame(timeout_s))
+
+    def close(self) -> None:
+        """See `base`."""
+        self._camera.close()
+
+    def settings(self) -> dict[str, str]:
+        """See `base`."""
+        return self._camera.settings()
+
+
+def driven(camera: Camera) -> TriggeredCamera:
+    """`camera` as one with a trigger line; raises CameraError if it has none."""
+    if not isinstance(camera, TriggeredCamera):
+        raise CameraError(f"{type(camera).__name__} has no trigger line of its own")
+    return camera
