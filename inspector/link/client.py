@@ -39,6 +39,7 @@ class LinkClient:
         self._clock = clock
         self._writer: asyncio.StreamWriter | None = None
         self._watching = False
+        self._deaf = False
         self._ids = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Reply]] = {}
         self._heard_at_ns: int | None = None
@@ -63,6 +64,7 @@ class LinkClient:
             try:
                 reader, self._writer = await asyncio.open_unix_connection(str(self._path))
                 wait_s = FIRST_WAIT_S
+                self._deaf = False
                 self.trouble = ""
                 await self._listen(reader)
                 self.trouble = "the line closed the connection"
@@ -78,6 +80,13 @@ class LinkClient:
         if on != self._watching:
             self._watching = on
             self._say_watch()
+
+    def drop(self) -> None:
+        """Give up this connection and all that waits in it; `run` makes a new one."""
+        self._deaf = True
+        self.part = None
+        if self._writer is not None:
+            self._writer.transport.abort()
 
     async def command(self, what: CommandKind, argument: str, user: str, timeout_s: float = 5.0) -> Reply:
         """Ask the line and wait for its answer; raises LinkError where there is no line or no answer in time."""
@@ -98,7 +107,8 @@ class LinkClient:
         self._say_watch()
         while data := await reader.read(1 << 16):
             for message in assembler.feed(data):
-                self._take(message)
+                if not self._deaf:
+                    self._take(message)
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Reply):

@@ -1,0 +1,140 @@
+"""The web application, put together: routes, live channel, page, and one error shape.
+
+What it is: the app factory and what the routes find on `app.state`. What it is not: a server (server). Main thread;
+then the event loop.
+
+Nothing leaves the host: FastAPI's own documentation pages load from elsewhere and are off, and a content security
+policy holds the page to its own origin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inspector.clock import Clock, SystemClock
+from inspector.config import StationConfig
+from inspector.link.client import LinkClient
+from inspector.record.reader import Reader, store_url
+from inspector.web import errors, routes
+from inspector.web.auth import station_token
+from inspector.web.live import LiveHub
+
+PAGES = Path(__file__).parent / "pages"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_HEADERS = [
+    (b"content-security-policy", b"default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_DESCRIPTION = """
+The station's API. Reading needs no token; commands need `Authorization: Bearer <token>`, the token in the station's
+token file. Every error is `{"error": {"code", "message", "detail"}}`. Part ids are strings of decimal digits. The live
+channel is the WebSocket `/api/v1/live`. docs/api.md says more.
+"""
+
+
+class StoreDoor:
+    """Opens the store to read when it is first asked for: the web may be up before the line has made it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._reader: Reader | None = None
+        self._lock = threading.Lock()
+
+    def reader(self) -> Reader:
+        """The read side; raises StoreError while there is none."""
+        with self._lock:
+            if self._reader is None:
+                self._reader = Reader.open(self._url)
+            return self._reader
+
+    def close(self) -> None:
+        """Give it back."""
+        if self._reader is not None:
+            self._reader.close()
+
+
+def create_app(config: StationConfig, link_path: Path, clock: Clock | None = None) -> FastAPI:
+    """The app of a station; raises ConfigError where its token file cannot be used."""
+    app = FastAPI(
+        title="Open inspection station",
+        version="1",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        lifespan=_lifespan,
+    )
+    app.state.config = config
+    app.state.token = station_token(config.path(config.web.token_file))
+    app.state.client = LinkClient(link_path, clock or SystemClock())
+    app.state.store = StoreDoor(store_url(config.record.store, config.folder))
+    app.state.images = config.path(config.record.images)
+    errors.install(app)
+    for router in (routes.read, routes.commands, routes.other):
+        app.include_router(router)
+    app.add_api_route("/", _page, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=PAGES))
+    app.add_middleware(_Door, own_hosts=LOOPBACK if config.web.host in LOOPBACK else ())
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.hub = LiveHub(app.state.client)
+    tasks = [asyncio.create_task(app.state.client.run()), asyncio.create_task(app.state.hub.run())]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    app.state.store.close()
+
+
+async def _page() -> FileResponse:
+    return FileResponse(PAGES / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+class _Door:
+    """Adds the safety headers, and turns away requests under a foreign host name (DNS rebinding).
+
+    Plain ASGI, since a middleware of the framework's own kind would copy every answer.
+    """
+
+    def __init__(self, app: ASGIApp, own_hosts: tuple[str, ...]) -> None:
+        self._app = app
+        self._own_hosts = own_hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        if scope["type"] in ("http", "websocket") and not self._is_own(scope):
+            await self._turn_away(scope, receive, send)
+            return
+        await self._app(scope, receive, send_with_headers)
+
+    def _is_own(self, scope: Scope) -> bool:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        name = host[1:].partition("]")[0] if host.startswith("[") else host.rpartition(":")[0] or host
+        return not self._own_hosts or name in self._own_hosts
+
+    @staticmethod
+    async def _turn_away(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        answer: Any = errors.error_response("bad_request", "this host name is not this station's")
+        await answer(scope, receive, send)

@@ -1,0 +1,58 @@
+"""Who may command: whoever knows the token in the token file.
+
+What it is: the file, made at the first start with mode 0600, and the check of a bearer token. What it is not: users
+and roles. Reading needs no token, since the station listens on its own machine unless told otherwise. Any thread.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from fastapi import Request
+
+from inspector.errors import ConfigError
+from inspector.web.errors import ApiError
+
+
+def station_token(path: Path) -> str:
+    """The token in `path`, which is made if it is not there.
+
+    Raises ConfigError where it cannot be read or made, is empty, or can be read by others.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _existing_token(path)
+    except OSError as why:
+        raise ConfigError(f"{path}: the token file cannot be made: {why.strerror}") from why
+    with open(descriptor, "w", encoding="ascii") as handle:
+        token = secrets.token_urlsafe(32)
+        handle.write(token + "\n")
+    return token
+
+
+def check_token(request: Request) -> None:
+    """A dependency of the commands; raises ApiError without the token of this station."""
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not given.strip():
+        raise ApiError("token_missing", "a command needs the header 'Authorization: Bearer <token>'")
+    if not hmac.compare_digest(given.strip().encode(), request.app.state.token.encode()):
+        raise ApiError("token_wrong", "this is not the token of this station")
+
+
+def _existing_token(path: Path) -> str:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as why:
+        raise ConfigError(f"{path}: the token file cannot be read: {why}") from why
+    if mode & 0o077:
+        raise ConfigError(f"{path}: mode of the token file is {mode:03o}, wanted 600: others can read it")
+    if len(token) < 16:
+        raise ConfigError(f"{path}: the token has {len(token)} characters, wanted at least 16: delete it for a new one")
+    return token
