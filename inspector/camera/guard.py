@@ -78,8 +78,7 @@ class Guard:
         self._limits = limits or GuardLimits()
         self._checks = FrameChecks(self.counters, check_pixels)
         self._changed = threading.Condition()
-        self._frames: deque[Frame] = deque()
-        self._trouble: deque[CameraError] = deque(maxlen=_MOST_TROUBLE)
+        self._news: deque[Frame | CameraError] = deque()
         self._fatal: StationError | None = None
         self._worker: _Worker | None = None
         self._abandoned = 0
@@ -98,7 +97,7 @@ class Guard:
         with self._changed:
             if self._worker is None:
                 raise CameraError(f"camera {self.name!r}: is not open")
-            self._frames.clear()
+            self._news.clear()
 
     def wait_connected(self, timeout_s: float) -> bool:
         """Whether the source is there, after at most `timeout_s` of real time."""
@@ -114,7 +113,7 @@ class Guard:
     def next_ready_ns(self) -> int | None:
         """See `base`: now, if a frame or a trouble waits."""
         with self._changed:
-            return self._clock.now_ns() if self._frames or self._trouble else None
+            return self._clock.now_ns() if self._news or self._fatal else None
 
     def next_frame(self, timeout_s: float) -> Frame:
         """See `base`. Raises the plain CameraError or UsageError that ended the guard, for good, if one did."""
@@ -122,10 +121,8 @@ class Guard:
         with self._changed:
             while True:
                 self._watch()
-                if self._frames:
-                    return self._frames.popleft()
-                if self._trouble:
-                    raise self._trouble.popleft()
+                if self._news:
+                    return _given(self._news.popleft())
                 if self._fatal is not None:
                     raise self._fatal
                 left_ns = deadline_ns - self._clock.now_ns()
@@ -140,7 +137,7 @@ class Guard:
             worker, self._worker = self._worker, None
             if worker is not None:
                 worker.current = False
-            self._frames.clear()
+            self._news.clear()
             self._changed.notify_all()
 
     def settings(self) -> dict[str, str]:
@@ -171,7 +168,17 @@ class Guard:
 
     def _lost(self, why: CameraError) -> None:
         self.counters.lost += 1
-        self._trouble.append(why)
+        self._tell(why)
+
+    def _tell(self, news: Frame | CameraError) -> None:
+        """Hand over in the order of events. What nobody fetches is dropped: frames first, then the oldest trouble."""
+        kept = sum(isinstance(known, Frame) for known in self._news)
+        if isinstance(news, Frame) and kept >= self._limits.queue:
+            self.counters.dropped += 1
+            return
+        if len(self._news) - kept >= _MOST_TROUBLE:
+            self._news.remove(next(known for known in self._news if not isinstance(known, Frame)))
+        self._news.append(news)
         self._changed.notify_all()
 
     # -- the guard's thread ----------------------------------------------------------------------------------------
@@ -231,16 +238,9 @@ class Guard:
         with self._changed:
             if worker.current:
                 worker.heard_ns = self._clock.now_ns()
-                self._deliver(self._checks.examine(frame))
+                self._tell(self._checks.examine(frame))
         if self._checks.repeats_in_a_row >= self._limits.repeats_most:
             raise CameraLost(f"camera {self.name!r}: the same frame {self._checks.repeats_in_a_row + 1} times, stalled")
-
-    def _deliver(self, frame: Frame) -> None:
-        if len(self._frames) >= self._limits.queue:
-            self.counters.dropped += 1
-            return
-        self._frames.append(frame)
-        self._changed.notify_all()
 
     def _disconnect(self, worker: _Worker, why: CameraLost) -> None:
         with self._changed:
@@ -251,8 +251,7 @@ class Guard:
         self._call(worker, worker.camera.close)
 
     def _back_off(self, worker: _Worker, failures: int) -> None:
-        pause_ns = min(self._limits.retry_most_ns, self._limits.retry_first_ns << min(failures - 1, 16))
-        until_ns = self._clock.now_ns() + pause_ns
+        until_ns = self._clock.now_ns() + pause_ns(failures, self._limits)
         with self._changed:
             while worker.current and (left_ns := until_ns - self._clock.now_ns()) > 0:
                 self._changed.wait(min(left_ns / 1e9, _LOOK_S))
@@ -261,8 +260,7 @@ class Guard:
         with self._changed:
             if worker.current:
                 self.counters.bad += 1
-                self._trouble.append(why)
-                self._changed.notify_all()
+                self._tell(why)
 
     def _end(self, worker: _Worker, why: Exception) -> None:
         fatal = why if isinstance(why, StationError) else CameraError(f"camera {self.name!r}: {why!r}")
@@ -271,3 +269,14 @@ class Guard:
                 worker.current = False
                 self._worker, self._fatal = None, fatal
                 self._changed.notify_all()
+
+
+def pause_ns(failures: int, limits: GuardLimits) -> int:
+    """How long to wait after so many failures in a row: doubling, up to a limit."""
+    return min(limits.retry_most_ns, limits.retry_first_ns << min(failures - 1, 16))
+
+
+def _given(news: Frame | CameraError) -> Frame:
+    if isinstance(news, CameraError):
+        raise news
+    return news

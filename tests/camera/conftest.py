@@ -48,7 +48,7 @@ class MjpegServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-            def do_GET(self) -> None:  # noqa: N802 - the standard library's name
+            def do_GET(self) -> None:
                 self.send_response(200)
                 self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
                 self.end_headers()
@@ -78,19 +78,19 @@ class MjpegServer:
         self._thread.join(5)
 
 
-@pytest.fixture()
+@pytest.fixture
 def clock() -> SimulatedClock:
     return SimulatedClock()
 
 
-@pytest.fixture()
+@pytest.fixture
 def mjpeg() -> Iterator[MjpegServer]:
     server = MjpegServer()
     yield server
     server.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Six pictures in a labelled tree."""
     for number, place in enumerate(["good/b.png", "good/a.png", "scratch/c.png", "dent/d.png", "e.bmp", "good/f.png"]):
@@ -100,7 +100,7 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path / "pictures"
 
 
-@pytest.fixture()
+@pytest.fixture
 def write_video(tmp_path: Path) -> Callable[[int], Path]:
     """A video file of so many different pictures."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from inspector.camera.simulated import SimulatedCamera
 from inspector.clock import SimulatedClock, SystemClock
 from inspector.config import CameraConfig
 from inspector.errors import CameraError, CameraLost, FrameTimeout
-from tests.camera.conftest import MjpegServer, NumberedScene
+
+from .conftest import MjpegServer, NumberedScene
 
 MS = 1_000_000
 
@@ -83,7 +85,7 @@ def test_frames_are_whole_and_numbered_from_one(bench: Bench) -> None:
     assert all(frame.pixels.shape == (48, 64, 3) and frame.pixels.dtype == np.uint8 for frame in frames)
     assert all(not frame.pixels.flags.writeable for frame in frames)
     assert len({frame.source for frame in frames}) == 4
-    assert all(not np.array_equal(a.pixels, b.pixels) for a, b in zip(frames, frames[1:], strict=False))
+    assert all(not np.array_equal(a.pixels, b.pixels) for a, b in itertools.pairwise(frames))
 
 
 def test_exposure_times_rise(bench: Bench) -> None:
