@@ -29,7 +29,7 @@ class HealthLimits(Section):
 
     black_mean_max: float = Field(default=12.0, ge=0, le=255)
     dark_fraction: Fraction = 0.4
-    blown_fraction_max: Fraction = 0.35
+    blown_fraction_max: Fraction = 0.08
     sharpness_min: float = Field(default=0.0, ge=0)
     sharpness_fraction: Fraction = 0.6
     frozen_difference_min: float = Field(default=0.05, ge=0)
