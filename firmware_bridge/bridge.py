@@ -154,6 +154,11 @@ class Bridge:
         return self._boot is not None and self._boot.number == boot and self._boot.low == next_part
 
     @property
+    def last_serial(self) -> int:
+        """The serial of the last LEASE sent."""
+        return self._serial
+
+    @property
     def linked(self) -> bool:
         """The controller is configured and answered within the lease."""
         return self._linked

@@ -33,7 +33,7 @@ _MS = 1_000_000
 _BOOT_MS = 900
 _PERSON_MS = 2000
 _SLOW_MS = 1500
-_SETTLE_MS = 4000
+_COMMIT_MS = 1000
 
 
 class TriggeredCamera(Protocol):
@@ -87,7 +87,8 @@ class Life:
     bridge: Bridge
     passage: Passage
     frames: deque[Frame]
-    end: Callable[[], None]
+    commit: Callable[[], object]
+    end: Callable[[], object]
     busy: bool = False
 
 
@@ -227,6 +228,13 @@ class FastRun:
     def _begin_life(self) -> None:
         self._life = self._start_life()
         self._person_called = False
+        self._at(_COMMIT_MS, functools.partial(self._commit, self._life))
+
+    def _commit(self, life: Life) -> None:
+        # The recorder's thread would commit within its linger time; here the records of a moment go together.
+        if life is self._life:
+            life.commit()
+            self._at(_COMMIT_MS, functools.partial(self._commit, life))
 
     def _end_life(self) -> None:
         if self._life is not None:

@@ -220,6 +220,22 @@ class Passage:
             self._move(Cause.READY)
         return None
 
+    def acknowledge(self, code: str) -> str:
+        """A person has read an alarm; those that hold the station go with a reset only. The reason if refused."""
+        if code not in self.alarms:
+            return f"there is no alarm {code!r}"
+        if self.state in (State.HELD, State.ABORTED):
+            return f"the station is {self.state}: reset it"
+        self._settle(code)
+        return ""
+
+    def tell(self, code: str, present: bool, text: str, advice: str) -> None:
+        """An alarm that comes and goes with its cause."""
+        if present:
+            self._raise(code, text, advice)
+        else:
+            self._settle(code)
+
     def abort(self, code: str, text: str, advice: str) -> None:
         """Something broke that no part may pass under: the belt is stopped and nothing is judged any more."""
         self._raise(code, text, advice)
