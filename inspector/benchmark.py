@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +26,11 @@ from inspector.config import CameraConfig, StationConfig
 from inspector.labels import picture_files
 from inspector.line import Line
 from inspector.passage import Passage
+from inspector.sender import BridgeSender
 from inspector.types import Frame, Inspection, Pixels
 
 VISION = ("shrink", "locate", "health", "patch")
 _TURN = 10
-
-
-@dataclass(slots=True)
-class PlainSender:
-    """`passage.Sender` on a bridge in this thread."""
-
-    bridge: Bridge
-    clock: SystemClock
-
-    def judge(self, part_id: int, verdict: Any) -> int | None:
-        """See `passage.Sender`."""
-        slack_ns = self.bridge.judge(part_id, Verdict(verdict), self.clock.now_ns())
-        self.bridge.take_output()
-        return slack_ns
-
-    def run(self) -> None:
-        """See `passage.Sender`."""
-
-    def stop(self) -> None:
-        """See `passage.Sender`."""
-
-    def reset(self) -> None:
-        """See `passage.Sender`."""
 
 
 class Conveyor:
@@ -144,7 +121,7 @@ def _measure(
     recorder = station.make_recorder(config, store, threaded=True)
     settings = station.controller_settings(config.controller)
     bridge = Bridge(settings, config.controller.lease_ms)
-    passage = station.make_passage(config, clock, line, PlainSender(bridge, clock), recorder)
+    passage = station.make_passage(config, clock, line, BridgeSender(bridge, clock), recorder)
     conveyor = Conveyor(bridge, passage, clock, crc_of(settings.items()))
     judged: list[Inspection] = []
     passage.on_judged = lambda inspection, _frame: judged.append(inspection)

@@ -19,7 +19,6 @@ from typing import Protocol
 import numpy as np
 
 from firmware_bridge.bridge import Bridge
-from firmware_bridge.protocol import Verdict as WireVerdict
 from firmware_bridge.simulated_link import SimulatedLink
 from inspector.clock import SimulatedClock
 from inspector.config import FaultConfig
@@ -27,7 +26,7 @@ from inspector.errors import CameraError, StationError
 from inspector.passage import Passage
 from inspector.simulation import World
 from inspector.state import Cause, State
-from inspector.types import Frame, Inspection, Verdict
+from inspector.types import Frame, Inspection
 
 _MS = 1_000_000
 _BOOT_MS = 900
@@ -54,30 +53,6 @@ class TriggeredCamera(Protocol):
     def open(self) -> None:
         """Connect, again after CameraLost."""
         ...
-
-
-@dataclass(slots=True)
-class BridgeSender:
-    """`passage.Sender` for a bridge without a thread."""
-
-    bridge: Bridge
-    clock: SimulatedClock
-
-    def judge(self, part_id: int, verdict: Verdict) -> int | None:
-        """See `passage.Sender`."""
-        return self.bridge.judge(part_id, WireVerdict(verdict), self.clock.now_ns())
-
-    def run(self) -> None:
-        """See `passage.Sender`."""
-        self.bridge.run()
-
-    def stop(self) -> None:
-        """See `passage.Sender`."""
-        self.bridge.stop()
-
-    def reset(self) -> None:
-        """See `passage.Sender`."""
-        self.bridge.reset()
 
 
 @dataclass(slots=True)
@@ -184,7 +159,7 @@ class FastRun:
     def _serve(self, life: Life, data: bytes, now_ns: int) -> None:
         for event in [*life.bridge.receive(data, now_ns), *life.bridge.poll(now_ns)]:
             life.frames.extendleft(reversed(life.passage.hear(event)))
-        life.passage.watch(life.bridge.status)
+        life.passage.watch(life.bridge.status, life.bridge.settled)
         self._work(life)
         output = life.bridge.take_output()
         if output:

@@ -7,11 +7,9 @@ thread; it is the main thread of the line process.
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,108 +17,21 @@ import numpy as np
 from firmware_bridge.bridge import Bridge
 from firmware_bridge.events import Event
 from firmware_bridge.port import BridgeThread
-from firmware_bridge.protocol import Verdict as WireVerdict
 from inspector.camera.base import Camera, CameraCounters
 from inspector.clock import Clock
 from inspector.config import StationConfig
-from inspector.errors import CameraError, CameraLost, FrameTimeout
 from inspector.line import Line
 from inspector.link.messages import PartEvent
 from inspector.link.server import Asked, LinkServer
 from inspector.passage import Passage
 from inspector.record.recorder import Recorder
 from inspector.state import Cause, State
+from inspector.threads import CameraThread, Inbox
 from inspector.types import Counts, Frame, Inspection, InspectionRecord, StationStatus, Verdict
 
 _TICK_S = 0.05
 _STATUS_NS = 100_000_000
 _WINDOW = 500
-
-
-@dataclass(slots=True)
-class ThreadSender:
-    """`passage.Sender` for a bridge that lives on its own thread."""
-
-    thread: BridgeThread
-
-    def judge(self, part_id: int, verdict: Verdict) -> int | None:
-        """See `passage.Sender`."""
-        return self.thread.judge(part_id, WireVerdict(verdict))
-
-    def run(self) -> None:
-        """See `passage.Sender`."""
-        self.thread.order(Bridge.run)
-
-    def stop(self) -> None:
-        """See `passage.Sender`."""
-        self.thread.order(Bridge.stop)
-
-    def reset(self) -> None:
-        """See `passage.Sender`."""
-        self.thread.order(Bridge.reset)
-
-
-class Inbox:
-    """What the line thread waits for: events of the bridge, and at most `frames` frames of the camera."""
-
-    def __init__(self, frames: int) -> None:
-        self._items: queue.SimpleQueue[Event | Frame] = queue.SimpleQueue()
-        self._room = threading.Semaphore(frames)
-        self.frames_dropped = 0
-
-    def put_event(self, event: Event) -> None:
-        """An event of the controller; there are a few for each part on the belt, never more."""
-        self._items.put(event)
-
-    def put_frame(self, frame: Frame) -> None:
-        """A frame; dropped and counted when the line is too slow, and its part is then NOT_INSPECTED."""
-        if self._room.acquire(blocking=False):
-            self._items.put(frame)
-        else:
-            self.frames_dropped += 1
-
-    def get(self, timeout_s: float) -> Event | Frame | None:
-        """The next item, or None after `timeout_s`."""
-        with suppress(queue.Empty):
-            item = self._items.get(timeout=timeout_s)
-            if isinstance(item, Frame):
-                self._room.release()
-            return item
-        return None
-
-
-class CameraThread(threading.Thread):
-    """Waits for frames. The camera reopens by itself (`camera.guard`); what it could not say is counted there."""
-
-    def __init__(self, camera: Camera, inbox: Inbox, failed: Callable[[BaseException], None]) -> None:
-        super().__init__(name="camera", daemon=True)
-        self._camera = camera
-        self._inbox = inbox
-        self._failed = failed
-        self._stopping = threading.Event()
-        self.lost = False
-        self.trouble = ""
-
-    def stop(self) -> None:
-        """End after the present wait."""
-        self._stopping.set()
-
-    def run(self) -> None:
-        """The loop; see the class."""
-        try:
-            while not self._stopping.is_set():
-                try:
-                    frame = self._camera.next_frame(0.2)
-                    self.lost = False
-                    self._inbox.put_frame(frame)
-                except FrameTimeout:
-                    continue
-                except CameraLost as why:
-                    self.lost, self.trouble = True, str(why)
-                except CameraError as why:
-                    self.trouble = str(why)
-        except Exception as why:  # noqa: BLE001 - the outermost line of the thread
-            self._failed(why)
 
 
 @dataclass(slots=True)
@@ -154,6 +65,7 @@ class Running:
         self._autostart = config.station.autostart
         self._broken: BaseException | None = None
         self.stopping = threading.Event()
+        self._last_part_id: int | None = None
         self.first_judged_ns: int | None = None
         self.select_recipe: Callable[[str], str] = lambda _recipe: "this station has one recipe only"
         self._on_closed = passage.on_closed
@@ -196,7 +108,7 @@ class Running:
         if now_ns < self._next_status_ns:
             return
         self._next_status_ns = now_ns + _STATUS_NS
-        self._passage.watch(self._crew.bridge.status)
+        self._passage.watch(self._crew.bridge.status, self._crew.bridge.settled)
         self._watch_crew()
         if self._autostart and self._passage.state is State.IDLE:
             self._autostart = False
@@ -212,9 +124,13 @@ class Running:
             passage.abort("thread_failed", f"{type(self._broken).__name__}: {self._broken}", "restart the station")
         if crew.recorder.failed and passage.state is not State.ABORTED:
             passage.abort("record_failed", crew.recorder.failed, "free disk space or repair the store, then reset")
-        passage.tell("camera_lost", crew.camera_thread.lost, crew.camera_thread.trouble, "check the camera's cable")
+        passage.alarms.tell(
+            "camera_lost", crew.camera_thread.lost, crew.camera_thread.trouble, "check the camera's cable"
+        )
         port_error = crew.bridge_thread.port_error
-        passage.tell("port_gone", bool(port_error), port_error, "check the controller's cable and [controller] port")
+        passage.alarms.tell(
+            "port_gone", bool(port_error), port_error, "check the controller's cable and [controller] port"
+        )
 
     def _obey(self, link: LinkServer) -> None:
         while (asked := link.next_command()) is not None:
@@ -230,6 +146,7 @@ class Running:
 
     def _judged(self, inspection: Inspection, frame: Frame) -> None:
         self._on_judged(inspection, frame)
+        self._last_part_id = inspection.part_id
         self._took_ms.append(sum(inspection.stage_ms.values()))
         if self.first_judged_ns is None:
             self.first_judged_ns = self._clock.now_ns()
@@ -273,7 +190,7 @@ class Running:
             recipe_id=self._line.recipe.id,
             recipe_rev=self._line.recipe.revision,
             counts=self._counts(),
-            alarms=tuple(passage.alarms.values()),
+            alarms=passage.alarms.all(),
             latency_ms=_spread(self._took_ms),
             slack_ms=_spread(self._slack_ms),
             link={
@@ -301,6 +218,7 @@ class Running:
                     + crew.recorder.counters.pictures_dropped_disk,
                 },
             },
+            last_part_id=self._last_part_id,
             at_utc=self._clock.utc(),
         )
 

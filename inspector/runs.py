@@ -19,12 +19,14 @@ from inspector.camera.simulated import seeded_faults
 from inspector.clock import Clock, SimulatedClock, SystemClock
 from inspector.config import FaultConfig, StationConfig
 from inspector.errors import ConfigError
-from inspector.fast import BridgeSender, FastRun, Life
+from inspector.fast import FastRun, Life
 from inspector.line import Line
 from inspector.link.server import LinkServer
 from inspector.record.store import Store
-from inspector.running import CameraThread, Crew, Inbox, Running, ThreadSender
+from inspector.running import Crew, Running
+from inspector.sender import BridgeSender, ThreadSender
 from inspector.tally import Tally
+from inspector.threads import CameraThread, Inbox
 
 _PAGE = 500
 _JUDGE_MS = 25.0
