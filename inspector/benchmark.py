@@ -44,12 +44,11 @@ class Conveyor:
         self._number = 0
         ident = Ident(PROTOCOL, 1, 0, 1_000_000, crc, 32, 0)
         self._say(ident)
-        for _ in range(3):
-            self.keep_time()
+        self.keep_time()
 
     def keep_time(self) -> None:
-        """One exchange of lease and status."""
-        self._bridge.poll(self._clock.now_ns() + 10**9)
+        """The exchange of lease and status, when it is due."""
+        self._bridge.poll(self._clock.now_ns())
         self._bridge.take_output()
         now = self._micros()
         serial = self._bridge.last_serial

@@ -17,7 +17,7 @@ from inspector.alarms import Alarms
 from inspector.clock import Clock
 from inspector.sender import Sender
 from inspector.state import Cause, State, after
-from inspector.tracker import Closed, Tracker
+from inspector.tracker import Closed, Tracker, not_inspected
 from inspector.types import (
     Frame,
     FrameStatus,
@@ -51,14 +51,20 @@ class Bookmark:
 
 
 Recorder = Callable[[InspectionRecord, Frame | None, Bookmark], bool]
-Judge = Callable[[Frame], Inspection]
 
 
 class Passage:
     """See the module. `inspect` is the walk of `line`; `record` takes a record or says False."""
 
     def __init__(
-        self, *, clock: Clock, tracker: Tracker, inspect: Judge, send: Sender, record: Recorder, recipe_id: str
+        self,
+        *,
+        clock: Clock,
+        tracker: Tracker,
+        inspect: Callable[[Frame], Inspection],
+        send: Sender,
+        record: Recorder,
+        recipe_id: str,
     ) -> None:
         self._clock = clock
         self._tracker = tracker
@@ -276,22 +282,10 @@ class Passage:
 
     def _without(self, frame: Frame, reason: Reason) -> Inspection:
         assert frame.part_id is not None
-        return Inspection(
-            part_id=frame.part_id,
-            frame_id=frame.frame_id,
-            verdict=Verdict.NOT_INSPECTED,
-            reasons=(reason,),
-            recipe_id=self.recipe_id,
-        )
+        return not_inspected(frame.part_id, frame.frame_id, reason, self.recipe_id)
 
     def _judge_without_frame(self, part_id: int, reason: Reason) -> None:
-        inspection = Inspection(
-            part_id=part_id,
-            frame_id=None,
-            verdict=Verdict.NOT_INSPECTED,
-            reasons=(reason,),
-            recipe_id=self.recipe_id,
-        )
+        inspection = not_inspected(part_id, None, reason, self.recipe_id)
         if self._tracker.judged(inspection, None):
             self._send.judge(part_id, Verdict.NOT_INSPECTED)
 

@@ -1,7 +1,7 @@
 """Where verdicts and orders go: the bridge, in this thread or behind its own.
 
-What it is: the narrow door between `passage` and the bridge. What it is not: the conversation (`firmware_bridge.bridge`).
-Line thread.
+What it is: the narrow door between `passage` and the bridge. What it is not: the conversation
+(`firmware_bridge.bridge`). Line thread.
 """
 
 from __future__ import annotations

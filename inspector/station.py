@@ -30,13 +30,14 @@ from inspector.config import ControllerConfig, StationConfig
 from inspector.errors import ConfigError
 from inspector.labels import Truth, labels_of, load_labels, picture_files
 from inspector.line import Line
-from inspector.passage import Bookmark, Passage, Sender
+from inspector.passage import Bookmark, Passage
 from inspector.recipe import Recipe, load_recipe
 from inspector.record.images import ImageFolder
 from inspector.record.reader import store_url
 from inspector.record.recorder import Recorder
 from inspector.record.rows import Bookmark as StoredBookmark
 from inspector.record.store import Store
+from inspector.sender import Sender
 from inspector.simulation import World
 from inspector.tracker import Tracker
 from inspector.types import Frame, InspectionRecord
