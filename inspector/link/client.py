@@ -96,7 +96,8 @@ class LinkClient:
         self._asked[command.id] = asyncio.get_running_loop().create_future()
         try:
             self._writer.write(encode(command))
-            return await asyncio.wait_for(self._asked[command.id], timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await self._asked[command.id]
         except TimeoutError:
             raise LinkError(f"the line did not answer '{what}' in {timeout_s:g} s") from None
         finally:

@@ -62,7 +62,9 @@ class LiveHub:
         while True:
             turned = loop.time()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._heard.wait(), max(0.01, next_status - turned))
+                # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the event.
+                async with asyncio.timeout(max(0.01, next_status - turned)):
+                    await self._heard.wait()
             self._heard.clear()
             if loop.time() - turned > ASLEEP_S:
                 self._forget_the_past()

@@ -1,5 +1,6 @@
 """The live channel and the web process as a whole: real sockets, real processes, no browser."""
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -7,6 +8,7 @@ import statistics
 import struct
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import httpx
@@ -15,7 +17,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from inspector.clock import SystemClock
+from inspector.link.client import LinkClient
 from inspector.types import Verdict
+from inspector.web.live import LiveHub
 
 from .fakes import FakeLine, WebProcess, counts_after, fill_store, make_config, make_event, until
 
@@ -197,3 +202,18 @@ def test_the_process_ends_on_sigterm_with_viewers_connected(station):
     with _viewer(web):
         web.signal(signal.SIGTERM)
         assert web.process.wait(timeout=15) in (0, -signal.SIGTERM)
+
+
+def test_the_hub_ends_when_it_is_told_to_even_while_something_comes():
+    async def session():
+        for _ in range(200):
+            hub = LiveHub(LinkClient(Path("nowhere.sock"), SystemClock()))
+            running = asyncio.create_task(hub.run())
+            await asyncio.sleep(0)
+            hub._heard.set()
+            await asyncio.sleep(0)
+            running.cancel()
+            async with asyncio.timeout(10):
+                await asyncio.wait([running])
+
+    asyncio.run(session())
