@@ -24,8 +24,8 @@ import numpy.typing as npt
 from inspector.types import Pixels
 from inspector.vision.reference import Floats
 
-ANGLES = 192
-RINGS = 40
+ANGLES = 180
+RINGS = 32
 POINTS = 800
 STEPS = 12
 LONGEST_STEP = 3.0
@@ -100,7 +100,7 @@ class Polar:
     def turns(self, seen: Look, x: float, y: float, most: int = 2) -> list[tuple[float, float]]:
         """The up to `most` best turns as (radians, correlation), best first, each a peak on its own."""
         values = self.correlation(seen, x, y)
-        before, after = np.roll(values, 1), np.roll(values, -1)
+        before, after = np.concatenate((values[-1:], values[:-1])), np.concatenate((values[1:], values[:1]))
         peaks = np.flatnonzero((values >= before) & (values > after))
         peaks = peaks[np.argsort(-values[peaks])][:most]
         bend = before[peaks] - 2 * values[peaks] + after[peaks]

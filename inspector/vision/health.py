@@ -77,13 +77,13 @@ def edge_sharpness(pixels: Pixels, edges: Edges) -> float:
     along = np.arange(-edges.reach, edges.reach + 1, dtype=np.float32)
     columns = edges.x[:, None] + edges.across[:, None] * along
     rows = edges.y[:, None] + edges.down[:, None] * along
-    seen = np.asarray(cv2.remap(pixels, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-    profiles = (seen.mean(axis=2) if seen.ndim == 3 else seen).astype(np.float32)
-    span = np.ptp(profiles, axis=1)
+    seen = cv2.remap(pixels, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    profiles = _grey(np.asarray(seen)).astype(np.int16)
+    span = profiles.max(axis=1) - profiles.min(axis=1)
     slope = np.abs(np.diff(profiles, axis=1)).max(axis=1) / np.maximum(span, 1)
     way = np.round(np.arctan2(edges.down, edges.across) / (np.pi / _WAYS)).astype(int) % _WAYS
-    ways = [slope[(way == number) & (span >= _EDGE_CONTRAST)] for number in range(_WAYS)]
-    return min((float(np.percentile(slopes, 75)) for slopes in ways if len(slopes) >= _EDGE_POINTS), default=1.0)
+    ways = [np.sort(slope[(way == number) & (span >= _EDGE_CONTRAST)]) for number in range(_WAYS)]
+    return min((float(slopes[3 * len(slopes) // 4]) for slopes in ways if len(slopes) >= _EDGE_POINTS), default=1.0)
 
 
 def light_baseline(smalls: Sequence[Pixels]) -> dict[str, float]:
@@ -177,6 +177,9 @@ def _parts(sighting: Sighting, limits: HealthLimits, taught: HealthBaseline, loc
         yield Reason(code="half_part", value=sighting.border, limit=border_max, text=text)
     elif not sighting.poses:
         yield Reason(code="no_part", value=sighting.score, limit=locate.score_min, text="nothing looks like the part")
+    elif sighting.hidden > limits.hidden_fraction_max:
+        text = "so much of the part is covered or missing that it cannot be judged"
+        yield Reason(code="hidden", value=sighting.hidden, limit=limits.hidden_fraction_max, text=text)
 
 
 def _grey(pixels: Pixels) -> Pixels:

@@ -29,7 +29,12 @@ __all__ = ["LocateLimits", "Locator", "Reference", "Sighting", "patch_size", "re
 
 _MOST = 4
 _CLOSE = 0.06
+_SURE = 0.85
+_WIDER_TRIES = 4
 _TANGENT = 4
+_GROSS = 3.0
+_GROSS_LEAST = 25.0
+_FITS = 2
 Indices = npt.NDArray[np.intp]
 
 
@@ -48,13 +53,15 @@ class Edges(NamedTuple):
 class Sighting:
     """What one look saw: the poses that are believed, best first; the best correlation reached, believed or not; the
     area of all outlines of a part's size, and the best one's run along the picture's border (small pixels).
-    `edges` is where the best part's outline lies, None for a reference without one."""
+    `edges` is where the best part's outline lies, None for a reference without one, and `hidden` the share of its
+    body that looks nothing like the taught one."""
 
     poses: tuple[Pose, ...] = ()
     score: float = 0.0
     area: float = 0.0
     border: float = 0.0
     edges: Edges | None = None
+    hidden: float = 0.0
 
 
 class Search:
@@ -66,13 +73,16 @@ class Search:
         rows, columns = np.nonzero(reference.mask > 0.3)
         radius = float(np.hypot(rows - middle, columns - middle).max(initial=1.0)) + 1.0
         inside = grown(reference.mask, 2)
+        self._reaches = (0.25 * radius, 0.5 * radius)
         self._polar = Polar(reference.mean, reference.mask, radius)
         self._refiner = Refiner(reference.mean, reference.std, inside, reference.has_angle)
         self._place, (rows, columns) = points(grown(reference.mask, 2 + round(0.1 * radius)), 1000)
         self._weight = (1 / np.maximum(reference.std[rows, columns], 8.0)).astype(np.float32)
         self._weight /= self._weight.sum()
-        value = reference.mean[rows, columns]
-        self._value = value - self._weight @ value
+        self._body = reference.mask[rows, columns] > 0.5
+        self._usual = np.maximum(_GROSS * reference.std[rows, columns], _GROSS_LEAST)
+        self._mean: Floats = reference.mean[rows, columns]
+        self._value = self._mean - self._weight @ self._mean
         self._value /= math.sqrt(float(self._weight @ self._value**2)) or 1.0
         self._factor = reference.factor
         self._outline = outline(reference.mask)
@@ -84,6 +94,16 @@ class Search:
         turns = self._polar.turns(seen, x, y)
         likely = [turn for turn, value in turns if value > turns[0][1] - _CLOSE]
         poses = [self._finish(seen, SmallPose(x, y, turn, 0.0)) for turn in likely]
+        return max(poses, key=lambda pose: pose.score)
+
+    def around(self, seen: Look, x: float, y: float) -> SmallPose:
+        """As `near`, but the reference point may lie anywhere within half the part's radius of (x, y): for an outline
+        whose centroid misleads, because a large piece is missing or something else touches it."""
+        turns = np.arange(8) * (math.pi / 4)
+        rings = [(x + reach * math.cos(turn), y + reach * math.sin(turn)) for reach in self._reaches for turn in turns]
+        tried = [(value, place, turn) for place in rings for turn, value in self._polar.turns(seen, *place, 1)]
+        best = sorted(tried, reverse=True)[:_WIDER_TRIES]
+        poses = [self._finish(seen, SmallPose(*place, turn, 0.0)) for _, place, turn in best]
         return max(poses, key=lambda pose: pose.score)
 
     def turns(self, seen: Look, x: float, y: float) -> list[tuple[float, float]]:
@@ -100,6 +120,23 @@ class Search:
         found = found - self._weight @ found
         return float((self._weight * self._value) @ found) / max(math.sqrt(float(self._weight @ found**2)), 1e-6)
 
+    def hidden(self, seen: Look, pose: SmallPose) -> float:
+        """The share of the part's body that looks nothing like the taught one: covered, missing, or something else.
+
+        The lamp's gain and offset are fitted to the three quarters of the places that agree best, surroundings
+        included.
+        """
+        found = placed(seen.grey, self._place, pose.x, pose.y, pose.turn)
+        keep = np.ones(len(found), bool)
+        for _ in range(_FITS):
+            mean, value = found[keep].mean(), self._mean[keep].mean()
+            spread = self._mean[keep] - value
+            gain = float(spread @ (found[keep] - mean)) / max(float(spread @ spread), 1e-6)
+            gain = min(max(gain, 0.25), 4.0)
+            away = np.abs((found - mean) / gain - (self._mean - value))
+            keep = away <= np.partition(away, 3 * len(away) // 4)[3 * len(away) // 4]
+        return float(np.mean(away[self._body] > self._usual[self._body]))
+
     def edges(self, pose: SmallPose) -> Edges:
         """Where the outline of a part at `pose` lies in the frame."""
         u, v, across, down = self._outline
@@ -111,7 +148,7 @@ class Search:
         return Edges(x, y, across, down, 2 * factor + 2)
 
 
-def outline(mask: Floats, most: int = 256) -> tuple[Floats, Floats, Floats, Floats]:
+def outline(mask: Floats, most: int = 160) -> tuple[Floats, Floats, Floats, Floats]:
     """At most about `most` places `(u, v)` on the part's outline in template coordinates, and the normals there."""
     contours, _ = cv2.findContours(grown(mask, 0), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
@@ -166,7 +203,7 @@ class Locator:
         return self._sighting(look(small, mask), self._search, found) if found else Sighting()
 
     def _sighting(self, seen: Look, search: Search, found: tuple[Blob, ...]) -> Sighting:
-        tried = sorted(((search.near(seen, blob.x, blob.y), blob) for blob in found), key=lambda pair: -pair[0].score)
+        tried = sorted(((self._found(seen, search, blob), blob) for blob in found), key=lambda pair: -pair[0].score)
         poses = tuple(self._pose(pose) for pose, _ in tried if pose.score >= self._limits.score_min)
         best, blob = tried[0]
         return Sighting(
@@ -175,7 +212,14 @@ class Locator:
             area=sum(blob.area for blob in found),
             border=float(blob.border),
             edges=search.edges(best),
+            hidden=search.hidden(seen, best),
         )
+
+    def _found(self, seen: Look, search: Search, blob: Blob) -> SmallPose:
+        pose = search.near(seen, blob.x, blob.y)
+        if pose.score >= _SURE or not self.reference.has_angle:
+            return pose
+        return max(pose, search.around(seen, blob.x, blob.y), key=lambda tried: tried.score)
 
     def _pose(self, pose: SmallPose) -> Pose:
         factor = self.reference.factor

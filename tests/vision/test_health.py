@@ -132,6 +132,16 @@ def test_half_a_part(station: Station, place: tuple[int, int]) -> None:
     assert "half_part" in station.codes(made.bracket(*place, 0))
 
 
+def test_what_is_covered_is_not_judged_and_how_much_is_the_recipes_word(station: Station) -> None:
+    covered = made.bracket(320, 240, 0)
+    cv2.rectangle(covered, (215, 150), (290, 290), (215, 215, 215), -1)
+    assert station.codes(covered) == []
+    (reason,) = station.look(made.belt(0, 640, 480) // 9 + covered, HealthLimits(hidden_fraction_max=0.2))
+    assert reason.code == "hidden"
+    assert reason.value is not None
+    assert 0.2 < reason.value < 0.5
+
+
 def test_something_else(station: Station) -> None:
     other = made.belt(4, 640, 480)
     for at in range(120, 540, 60):
@@ -158,25 +168,27 @@ def test_without_a_baseline_only_the_absolute_limits_hold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("screw", 0), ("bottle", 0), ("casting", 0), ("magnetic_tile", 0), ("moulded_figure", 0.02)]
+    ("name", "most"), [("screw", 0), ("bottle", 0), ("casting", 0), ("magnetic_tile", 0), ("moulded_figure", 0.15)]
 )
 def test_no_false_alarms_on_real_parts_good_or_bad(name: str, most: float) -> None:
-    """Half a figure that is mostly missing may be too little to recognise; nothing else may be refused."""
+    """Figures of which half is missing may be too little to be judged; nothing else may be refused."""
     station = Station(teach_reference(made.real(f"{name}/train/good", 6)))
     folders = sorted((made.datasets() / name / "test").iterdir())
     pictures = [picture for folder in folders for picture in made.real(f"{name}/test/{folder.name}", 2)]
     alarms = [reasons for picture in pictures if (reasons := station.look(picture))]
-    assert len(alarms) <= most * len(pictures) + (most > 0), alarms
+    assert len(alarms) <= most * len(pictures), alarms
+    assert {reason.code for reasons in alarms for reason in reasons} <= {"hidden", "no_part"}
 
 
 def test_every_awkward_sample_is_refused_and_no_other() -> None:
     rows = made.sample_rows()
     station = Station(teach_reference([made.sample(row) for row in rows if row["file"].startswith("train/")]))
+    limits = HealthLimits(hidden_fraction_max=0.1)  # no defect of this part is as large
     wrong = []
     for row in rows:
         if row["file"].startswith("train/"):
             continue
-        reasons = station.look(made.sample(row))
+        reasons = station.look(made.sample(row), limits)
         if bool(reasons) != (row["expected"] == "NOT_INSPECTED"):
             wrong.append((row["file"], reasons))
     assert not wrong
