@@ -25,6 +25,8 @@ class HealthLimits(Section):
     part's area. `sharpness_fraction`: edges less steep than this share of the dullest taught picture's.
     `border_fraction_max`: run of the outline along the picture's border beyond the taught, as a share of the square
     root of the part's area. `area_fraction_max`: outlines larger than this many times the largest taught part.
+    `hidden_fraction_max`: share of the part that looks nothing like the taught one; from here on it is taken for
+    covered and not for defective, so set it above the largest defect that the model shall judge.
     """
 
     black_mean_max: float = Field(default=12.0, ge=0, le=255)
@@ -35,6 +37,7 @@ class HealthLimits(Section):
     frozen_difference_min: float = Field(default=0.05, ge=0)
     border_fraction_max: Fraction = 0.15
     area_fraction_max: float = Field(default=1.5, ge=1)
+    hidden_fraction_max: Fraction = 0.5
 
 
 class LocateLimits(Section):
