@@ -48,7 +48,7 @@ class Bridge:
         self._linked = False
         self._refused = False
         self._was_reset = False
-        self._serial = 0
+        self.last_serial = 0
         self._leases: dict[int, int] = {}
         self._next_greet_ns = 0
         self._next_lease_ns = 0
@@ -94,11 +94,6 @@ class Bridge:
     def caught_up(self, boot: int, next_part: int) -> bool:
         """Whether the outcome of every part of `boot` before `next_part` has been told of."""
         return self._boot is not None and self._boot.number == boot and self._boot.low == next_part
-
-    @property
-    def last_serial(self) -> int:
-        """The serial of the last LEASE sent."""
-        return self._serial
 
     @property
     def settled(self) -> bool:
@@ -161,6 +156,11 @@ class Bridge:
                 times.append(self._next_order_ns)
         return min(times)
 
+    def reopened(self, now_ns: int) -> None:
+        """The port was opened anew: whoever is at its other end must introduce himself."""
+        self._linked = False
+        self._next_greet_ns = now_ns
+
     def take_output(self) -> bytes:
         """The bytes to write now."""
         data = bytes(self._out)
@@ -183,8 +183,7 @@ class Bridge:
 
     def _on_ident(self, ident: wire.Ident, now_ns: int) -> Iterable[Event]:
         if ident.protocol != wire.PROTOCOL:
-            self._refused = True
-            yield Refused(
+            yield from self._refuse(
                 f"the controller speaks protocol {ident.protocol:08x}, this station {wire.PROTOCOL:08x}: "
                 "flash the controller with this version's firmware"
             )
@@ -199,6 +198,10 @@ class Bridge:
             self._next_lease_ns = now_ns
             yield Linked(ident.boot, self._was_reset)
             self._was_reset = False
+
+    def _refuse(self, text: str) -> Iterable[Event]:
+        self._refused = True
+        return (Refused(text),)
 
     def _begin_boot(self, ident: wire.Ident) -> Iterable[Event]:
         old = self._boot
@@ -226,15 +229,16 @@ class Bridge:
             yield PartLost(boot << 32 | number, "controller_reset")
 
     def _on_status(self, status: wire.Status, boot: Boot, now_ns: int) -> Iterable[Event]:
-        if status.boot != boot.number:
+        if status.boot != boot.number or status.mode == wire.Mode.BOOT:
             # It was reset since: nothing it says counts before it has introduced itself again.
-            self._linked = False
-            self._next_greet_ns = now_ns
+            self.reopened(now_ns)
             return ()
+        if status.next_part < boot.low:
+            return self._refuse(f"another controller that counts boot {boot.number} too: power it off and on once")
         self._heard_ns = now_ns
         self.status = status
         boot.hear_status(status, self._leases.pop(status.serial, None), now_ns)
-        if self._orders and (self._orders[0], status.mode) in _DONE:
+        if self._orders and status.mode in _DONE[self._orders[0]]:
             del self._orders[0]
         return ()
 
@@ -257,11 +261,11 @@ class Bridge:
 
     def _renew(self, now_ns: int) -> None:
         self._next_lease_ns = now_ns + self._lease_ms * _MS // 5
-        self._serial = (self._serial + 1) % 2**16
-        self._leases[self._serial] = now_ns
+        self.last_serial = (self.last_serial + 1) % 2**16
+        self._leases[self.last_serial] = now_ns
         while len(self._leases) > 16:
             del self._leases[next(iter(self._leases))]
-        self._send(wire.Lease(self._serial, self._lease_ms))
+        self._send(wire.Lease(self.last_serial, self._lease_ms))
 
     def _order_again(self, now_ns: int) -> None:
         if self._orders and now_ns >= self._next_order_ns:
@@ -289,11 +293,9 @@ class Bridge:
             self._send(wire.Read(number, _READ_ROWS))
 
 
+# What the controller's mode must be for an order to have been obeyed.
 _DONE = {
-    (wire.Order.RUN, wire.Mode.RUN),
-    (wire.Order.STOP, wire.Mode.READY),
-    (wire.Order.STOP, wire.Mode.BOOT),
-    (wire.Order.STOP, wire.Mode.SHUT_DOWN),
-    (wire.Order.RESET, wire.Mode.READY),
-    (wire.Order.RESET, wire.Mode.BOOT),
+    wire.Order.RUN: {wire.Mode.RUN},
+    wire.Order.STOP: set(wire.Mode) - {wire.Mode.RUN},
+    wire.Order.RESET: set(wire.Mode) - {wire.Mode.SHUT_DOWN},
 }

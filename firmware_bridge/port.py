@@ -118,6 +118,7 @@ class BridgeThread(threading.Thread):
                 try:
                     self._port = self._open()
                     tries, self.port_error = 0, ""
+                    self.order(lambda bridge: bridge.reopened(self._now_ns()))
                     self._serve(self._port)
                 except PortGone as why:
                     self.port_error = str(why)
