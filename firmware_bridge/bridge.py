@@ -46,8 +46,7 @@ class Bridge:
         self._out = bytearray()
         self._boot: Boot | None = None
         self._linked = False
-        self._refused = False
-        self._was_reset = False
+        self._refused = self._was_reset = False
         self.last_serial = 0
         self._leases: dict[int, int] = {}
         self._next_greet_ns = 0
