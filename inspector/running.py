@@ -17,7 +17,8 @@ import numpy as np
 from firmware_bridge.bridge import Bridge
 from firmware_bridge.events import Event
 from firmware_bridge.port import BridgeThread
-from inspector.camera.base import Camera, CameraCounters
+from inspector.camera import Guard
+from inspector.camera.base import CameraCounters
 from inspector.clock import Clock
 from inspector.config import StationConfig
 from inspector.line import Line
@@ -40,7 +41,7 @@ class Crew:
 
     bridge: Bridge
     bridge_thread: BridgeThread
-    camera: Camera
+    camera: Guard
     camera_counters: CameraCounters
     camera_thread: CameraThread
     recorder: Recorder
@@ -110,7 +111,8 @@ class Running:
         self._next_status_ns = now_ns + _STATUS_NS
         self._passage.watch(self._crew.bridge.status, self._crew.bridge.settled)
         self._watch_crew()
-        if self._autostart and self._passage.state is State.IDLE:
+        # A trigger before the camera is there would be a part without a picture.
+        if self._autostart and self._passage.state is State.IDLE and self._crew.camera.wait_connected(0.0):
             self._autostart = False
             self._passage.order(Cause.START)
         if self._crew.link is not None:

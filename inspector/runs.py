@@ -198,6 +198,7 @@ def build_realtime(config: StationConfig, parts: int | None, *, with_link: bool)
     faults = config.simulation.faults if config.simulation else FaultConfig()
     draw = seeded_faults(faults, config.simulation.seed + 3 if config.simulation else 0)
     camera = open_camera(config.camera, config.folder, clock, scene, faults=draw)
+    assert isinstance(camera, Guard)
     if surroundings is not None:
         surroundings.world.on_trigger = camera.trigger
     bridge = station.make_bridge(config, book.store)
