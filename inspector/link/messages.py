@@ -1,4 +1,6 @@
-"""What line and web say to each other, and how it looks on the wire. Pure: bytes in, messages out. Any thread.
+"""What line and web say to each other, and how it looks on the wire.
+
+What it is: bytes in, messages out, and back. What it is not: a socket (server, client). Pure; any thread.
 
 A message is `u32 little-endian length | JSON in UTF-8`, and the JSON is one object with `v` (the version below),
 `kind` and the fields of its type. Another version, an unknown kind or a wrong field raises LinkError: the two

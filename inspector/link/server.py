@@ -11,7 +11,6 @@ slot of each kind for each client, so that a client that reads late reads the ne
 from __future__ import annotations
 
 import contextlib
-import os
 import selectors
 import socket
 import threading
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from inspector.clock import Clock
 from inspector.errors import LinkError
+from inspector.link.listener import listen
 from inspector.link.messages import MAX_TO_LINE, Assembler, Command, PartEvent, Reply, Watch, encode
 from inspector.link.preview import PreviewWriter
 from inspector.types import Pixels, StationStatus
@@ -71,7 +71,7 @@ class LinkServer:
         self._clock = clock
         self.counters = LinkCounters()
         self.failed: str | None = None
-        self._listener = _listen(path)
+        self._listener = listen(path)
         self._preview = PreviewWriter(path)
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_out.setblocking(False)
@@ -266,36 +266,3 @@ def _next(client: _Client) -> bytes:
     if client.replies:
         return client.replies.popleft()
     return client.slots.pop(next(iter(client.slots)))
-
-
-def _listen(path: Path) -> socket.socket:
-    """A listening socket at `path`, mode 0600; what a killed line left there is removed, a living one is respected."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_socket():
-            _refuse_living(path)
-            path.unlink()
-        old_mask = os.umask(0o177)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(old_mask)
-        listener.listen(MAX_CLIENTS)
-        listener.setblocking(False)
-    except OSError as why:
-        listener.close()
-        raise LinkError(f"{path}: cannot listen here: {why}") from why
-    except LinkError:
-        listener.close()
-        raise
-    return listener
-
-
-def _refuse_living(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            return
-    raise LinkError(f"{path}: another line serves this socket")
