@@ -90,7 +90,7 @@ def evaluate(model: Path, dataset: Path, *, threads: int = 2, progress: Callable
         judged.append(_judge(runner, maker, path, kind, dataset))
         if index % max(1, len(files) // 60) == 0:
             began = perf_ns()
-            backbone.run(bare, ["deep"])
+            backbone.run(bare)
             bare_ms.append((perf_ns() - began) / 1e6)
     return _summary(judged, float(np.median(bare_ms)), runner.model_sha)
 

@@ -79,7 +79,9 @@ class Line:
         walk.lap("patch")
         output = self.runner.run(self.runner.buffer)
         walk.lap("model")
-        found = find_defects(output, self._regions, prepared.transform, self._size, self._label)
+        found = find_defects(
+            output, self._regions, prepared.transform, self._size, self._label, self.runner.card.output.top_cells
+        )
         verdict, reasons = judge(found.score, self.recipe.threshold, found.defects)
         walk.lap("decide")
         return walk.say(verdict, reasons, found.defects, found.score)

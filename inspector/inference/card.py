@@ -36,12 +36,14 @@ class PatchCard(Section):
 
 
 class OutputCard(Section):
-    """[output] - the names of the graph's outputs, and the size of the map in cells."""
+    """[output] - the names of the graph's outputs, the size of the map in cells, and of how many cells the score is
+    the mean: the `top_cells` highest."""
 
     score: str
     map: str
     map_height: Positive
     map_width: Positive
+    top_cells: Positive
     labels: list[str] = Field(min_length=1)
 
 

@@ -25,8 +25,9 @@ class Extractor:
     def __init__(self, content: bytes, origin: Path, *, threads: int = 2) -> None:
         """Load the model `content`, read from `origin`; raises ModelError."""
         self.model: Any = parse_model(content, origin)
+        self.origin = origin
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self._session = make_session(content, origin, threads=threads, spinning=True)
+        self._session = make_session(content, origin, threads=threads, spinning=False)
         self._input = self._session.get_inputs()[0].name
         self.names = [output.name for output in self._session.get_outputs()]
 

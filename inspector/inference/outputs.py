@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.inference.runner import FloatMap, Output
-from inspector.recipe import Recipe, Zone
+from inspector.recipe import Recipe
 from inspector.types import Defect
 
 Mask = npt.NDArray[np.bool_]
@@ -21,15 +21,20 @@ Affine = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Cells that are judged together: `mask` is bool (h, w), `threshold` what the mean of their `top_cells` highest
+    values may reach."""
+
+    mask: Mask
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Regions:
-    """Where the map counts and from which score on. All arrays are (h, w) of the map.
+    """All regions of a map, `threshold` the recipe's own, and the smallest defect worth a box in frame pixels."""
 
-    `threshold` is infinite in ignored cells; `masked` says whether any cell is ignored.
-    """
-
-    threshold: FloatMap
-    masked: bool
-    part_threshold: float
+    regions: tuple[Region, ...]
+    threshold: float
     min_area_px: int
 
 
@@ -61,21 +66,26 @@ def shrink_mask(mask: Mask, shape: tuple[int, int]) -> Mask:
 
 
 def make_regions(recipe: Recipe, shape: tuple[int, int], ignore: Mask | None = None) -> Regions:
-    """The recipe's zones and its ignore mask (True is ignored; any size, the whole patch) on a (h, w) map."""
-    threshold = np.full(shape, recipe.threshold, np.float32)
-    _apply_zones(threshold, recipe.zone)
-    masked = ignore is not None and bool(ignore.any())
-    if ignore is not None and masked:
-        threshold[shrink_mask(ignore, shape)] = np.inf
+    """The recipe's zones, and all that is in none, without the ignore mask (True is ignored; any size, the whole
+    patch), on a (h, w) map. A zone that comes later in the recipe wins where two overlap."""
+    owner = np.zeros(shape, np.int32)
+    for number, zone in enumerate(recipe.zone, start=1):
+        owner[polygon_mask(zone.polygon, shape)] = number
+    if ignore is not None:
+        owner[shrink_mask(ignore, shape)] = -1
+    thresholds = [recipe.threshold, *(zone.threshold for zone in recipe.zone)]
+    regions = (Region(mask=owner == number, threshold=limit) for number, limit in enumerate(thresholds))
     return Regions(
-        threshold=threshold, masked=masked, part_threshold=recipe.threshold, min_area_px=recipe.min_defect_area_px
+        regions=tuple(region for region in regions if region.mask.any()),
+        threshold=recipe.threshold,
+        min_area_px=recipe.min_defect_area_px,
     )
 
 
-def _apply_zones(threshold: FloatMap, zones: Sequence[Zone]) -> None:
-    shape = (threshold.shape[0], threshold.shape[1])
-    for zone in zones:
-        threshold[polygon_mask(zone.polygon, shape)] = zone.threshold
+def top_mean(values: npt.NDArray[np.floating], count: int) -> float:
+    """The mean of the `count` highest of `values` (n,), of all where there are fewer; the score of a part."""
+    count = min(count, len(values))
+    return float(np.partition(values, len(values) - count)[len(values) - count :].mean())
 
 
 def invert(transform: Affine) -> Affine:
@@ -112,39 +122,49 @@ def _box(cells: npt.NDArray[np.intp], cell_px: tuple[float, float], to_frame: Af
 
 
 def find_defects(
-    output: Output, regions: Regions, transform: Affine, patch_size: tuple[int, int], label: str
+    output: Output, regions: Regions, transform: Affine, patch_size: tuple[int, int], label: str, top_cells: int
 ) -> Findings:
     """Defects of one part.
 
-    `transform` is the 2 x 3 frame-to-patch transform the patch was made with, `patch_size` its (height, width).
-    Where cells are ignored the score is the largest cell that counts; else it is the model's own. A score above
-    the part threshold without any cell above it is one defect the size of the patch.
+    `transform` is the 2 x 3 frame-to-patch transform the patch was made with, `patch_size` its (height, width). A
+    region whose score lies above its threshold gives its connected cells above it as defects, and the part's score is
+    the worst region's, on the scale of the recipe's threshold.
     """
-    counted = np.where(np.isinf(regions.threshold), 0.0, output.map)
-    score = float(counted.max()) if regions.masked else output.score
+    found: list[Defect] = []
+    worst = 0.0
+    for region in regions.regions:
+        score = _region_score(output, region, top_cells)
+        worst = max(worst, score * regions.threshold / region.threshold)
+        if score > region.threshold:
+            found += _defects(output.map, region, regions.min_area_px, transform, patch_size, label)
+    return Findings(score=worst, defects=tuple(sorted(found, key=lambda d: -d.score / d.threshold)))
+
+
+def _region_score(output: Output, region: Region, top_cells: int) -> float:
+    # The whole map is what the graph has scored already.
+    return output.score if region.mask.all() else top_mean(output.map[region.mask], top_cells)
+
+
+def _defects(
+    values: FloatMap,
+    region: Region,
+    min_area_px: int,
+    transform: Affine,
+    patch_size: tuple[int, int],
+    label: str,
+) -> list[Defect]:
     to_frame = invert(transform)
-    cell_px = (patch_size[0] / output.map.shape[0], patch_size[1] / output.map.shape[1])
+    cell_px = (patch_size[0] / values.shape[0], patch_size[1] / values.shape[1])
     cell_area = cell_px[0] * cell_px[1] * abs(float(np.linalg.det(to_frame[:, :2])))
     found = []
-    for cells in _components(output.map > regions.threshold):
-        if len(cells) * cell_area >= regions.min_area_px:
-            found.append(_defect(output.map, cells, regions, label, _box(cells, cell_px, to_frame)))
-    above = bool((output.map > regions.part_threshold).any())
-    if not found and not above and not regions.masked and score > regions.part_threshold:
-        whole = np.array([[0, 0], [output.map.shape[0] - 1, output.map.shape[1] - 1]], dtype=np.intp)
-        box = _box(whole, cell_px, to_frame)
-        found.append(Defect(label=label, score=score, threshold=regions.part_threshold, box_px=box))
-    return Findings(score=score, defects=tuple(sorted(found, key=lambda d: -d.score / d.threshold)))
-
-
-def _defect(
-    values: FloatMap, cells: npt.NDArray[np.intp], regions: Regions, label: str, box: tuple[int, int, int, int]
-) -> Defect:
-    ratios = values[cells[:, 0], cells[:, 1]] / regions.threshold[cells[:, 0], cells[:, 1]]
-    row, column = cells[int(ratios.argmax())]
-    return Defect(
-        label=label,
-        score=float(values[row, column]),
-        threshold=float(regions.threshold[row, column]),
-        box_px=box,
-    )
+    for cells in _components(region.mask & (values > region.threshold)):
+        if len(cells) * cell_area >= min_area_px:
+            found.append(
+                Defect(
+                    label=label,
+                    score=float(values[cells[:, 0], cells[:, 1]].max()),
+                    threshold=region.threshold,
+                    box_px=_box(cells, cell_px, to_frame),
+                )
+            )
+    return found

@@ -13,17 +13,16 @@ import numpy.typing as npt
 
 from inspector.teach.graph import Floats, GraphBuilder
 
-TAP_STRIDE = {"stride4": 4, "stride8": 8, "stride16": 16, "deep": 16}
-TAP_CHANNELS = {"stride4": 24, "stride8": 40, "stride16": 80, "deep": 112}
+TAP_STRIDE = {"stride8": 8, "stride16": 16, "deep": 16, "context": 32}
+TAP_CHANNELS = {"stride8": 40, "stride16": 80, "deep": 112, "context": 192}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSpec:
-    """Taps of the backbone on a grid with one cell each `stride` pixels; `smooth` averages each tap over 3 x 3."""
+    """Taps of the backbone on a grid with one cell each `stride` pixels."""
 
-    taps: tuple[str, ...]
-    stride: int
-    smooth: bool = False
+    taps: tuple[str, ...] = ("deep", "context")
+    stride: int = 16
 
     @property
     def channels(self) -> int:
@@ -38,15 +37,21 @@ def append_features(builder: GraphBuilder, spec: FeatureSpec) -> str:
 
 def _on_grid(builder: GraphBuilder, tap: str, spec: FeatureSpec) -> str:
     name, stride = tap, TAP_STRIDE[tap]
-    if spec.smooth:
-        name = builder.node("AveragePool", name, kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[1, 1])
     if stride < spec.stride:
         k = spec.stride // stride
         return builder.node("AveragePool", name, kernel_shape=[k, k], strides=[k, k])
     if stride > spec.stride:
         times = stride // spec.stride
         scales = builder.constant(np.array([1, 1, times, times], np.float32))
-        return builder.node("Resize", name, "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
+        return builder.node(
+            "Resize",
+            name,
+            "",
+            scales,
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
     return name
 
 

@@ -4,7 +4,8 @@ What it is: fitting, scoring in numpy, and the same as ONNX operators. What it i
 The teaching process.
 
 Method: Defard et al., "PaDiM" (2020). The covariance of a cell is shrunk towards the identity of the whitened
-features (Friedman, "Regularized Discriminant Analysis", 1989), so that few good images suffice.
+features (Friedman, "Regularized Discriminant Analysis", 1989); how much is what makes good parts that were not
+fitted to most likely.
 """
 
 from __future__ import annotations
@@ -12,28 +13,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from inspector.teach.graph import Floats, GraphBuilder
+
+SHRINKS = (2.0, 10.0, 50.0, 250.0, 1250.0)
+_PROBED_CELLS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gaussian:
-    """Of whitened features: `mean` is float32 (cells, D), `root` float32 (cells, D, D), a root of the precision."""
+    """Of whitened features: `mean` is float32 (cells, D), `root` float16 (cells, D, D), a root of the precision."""
 
     mean: Floats
-    root: Floats
+    root: npt.NDArray[np.float16]
 
     def distance(self, features: Floats) -> Floats:
-        """Mahalanobis distance of features (cells, D) of one picture: float32 (cells,)."""
-        turned = np.matmul((features - self.mean)[:, None, :], self.root)[:, 0]
-        return np.asarray(np.sqrt((turned * turned).sum(axis=1)), np.float32)
+        """Mahalanobis distance of features (n, cells, D): float32 (n, cells)."""
+        result = np.empty(features.shape[:2], np.float32)
+        for cell in range(features.shape[1]):
+            turned = (features[:, cell] - self.mean[cell]) @ self.root[cell].astype(np.float32)
+            result[:, cell] = np.sqrt(np.einsum("nd,nd->n", turned, turned))
+        return result
 
     def append(self, builder: GraphBuilder, features: str) -> str:
         """Append `distance` on [cells, D]; the result is [cells]. Returns its name."""
         cells, size = self.mean.shape
         centred = builder.node("Sub", features, builder.constant(self.mean))
         rows = builder.node("Reshape", centred, builder.ints(cells, 1, size))
-        turned = builder.node("MatMul", rows, builder.constant(self.root))
+        turned = builder.node("MatMul", rows, builder.half(self.root))
         squares = builder.node("ReduceSumSquare", turned, axes=[1, 2], keepdims=0)
         return builder.node("Sqrt", squares)
 
@@ -41,11 +49,31 @@ class Gaussian:
 def fit_gaussian(features: Floats, shrink: float) -> Gaussian:
     """Fit to whitened features (n, cells, D); the identity weighs as much as `shrink` pictures."""
     count, cells, size = features.shape
-    mean = features.mean(axis=0, dtype=np.float64)
-    root = np.empty((cells, size, size), np.float32)
-    identity = np.eye(size)
+    mean = features.mean(axis=0)
+    root = np.empty((cells, size, size), np.float16)
+    prior = np.float32(shrink) * np.eye(size, dtype=np.float32)
     for cell in range(cells):
-        centred = features[:, cell].astype(np.float64) - mean[cell]
-        covariance = (centred.T @ centred + shrink * identity) / (count + shrink)
+        centred = features[:, cell] - mean[cell]
+        covariance = (centred.T @ centred + prior) / np.float32(count + shrink)
         root[cell] = np.linalg.inv(np.linalg.cholesky(covariance)).T
-    return Gaussian(mean=mean.astype(np.float32), root=root)
+    return Gaussian(mean=mean, root=root)
+
+
+def _spectrum(rows: Floats, mean: Floats) -> tuple[Floats, Floats]:
+    centred = rows - mean
+    values, vectors = np.linalg.eigh(centred.T @ centred / np.float32(len(rows)))
+    return np.maximum(values, 0), vectors
+
+
+def choose_shrink(fitted: Floats, held_out: Floats) -> float:
+    """The shrinkage under which `held_out` (m, cells, D) is most likely after a fit to `fitted` (n, cells, D)."""
+    cells = np.unique(np.linspace(0, fitted.shape[1] - 1, _PROBED_CELLS).astype(int))
+    likelihood = dict.fromkeys(SHRINKS, 0.0)
+    for cell in cells:
+        mean = fitted[:, cell].mean(axis=0)
+        values, vectors = _spectrum(fitted[:, cell], mean)
+        squares = ((held_out[:, cell] - mean) @ vectors) ** 2
+        for shrink in SHRINKS:
+            variance = (len(fitted) * values + shrink) / (len(fitted) + shrink)
+            likelihood[shrink] -= float((squares / variance).mean(axis=0).sum() + np.log(variance).sum())
+    return max(SHRINKS, key=lambda shrink: likelihood[shrink])

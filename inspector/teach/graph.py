@@ -36,6 +36,10 @@ class GraphBuilder:
         self.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
+    def half(self, value: npt.NDArray[np.float16]) -> str:
+        """Store an array as float16, widened to float32 where it is used (once, when the session is made)."""
+        return self.node("Cast", self.constant(value), to=TensorProto.FLOAT)
+
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Append an operator with one output; returns the output's name."""
         self._count += 1
@@ -46,6 +50,18 @@ class GraphBuilder:
     def ints(self, *values: int) -> str:
         """Store a shape; returns its name."""
         return self.constant(np.array(values, np.int64))
+
+    def scalar(self, value: float) -> str:
+        """Store one number; returns its name."""
+        return self.constant(np.array(value, np.float32))
+
+    def top_values(self, source: str, count: int) -> str:
+        """Append the `count` highest values of a vector; returns their name."""
+        self._count += 1
+        name = f"topk{self._count}"
+        inputs = [source, self.ints(count)]
+        self.graph.node.append(helper.make_node("TopK", inputs, [name, f"{name}_at"], name=name, sorted=0))
+        return name
 
     def output(self, name: str, source: str, shape: list[int]) -> None:
         """Make `source` an output of the graph called `name`."""

@@ -22,11 +22,13 @@ class Memory:
     bank: Floats
 
     def distance(self, features: Floats) -> Floats:
-        """Distance to the nearest of the bank, of features (cells, D): float32 (cells,)."""
+        """Distance to the nearest of the bank, of features (n, cells, D): float32 (n, cells)."""
         half = 0.5 * (self.bank * self.bank).sum(axis=1)
-        nearest = (features @ self.bank.T - half).max(axis=1)
-        squares = (features * features).sum(axis=1) - 2 * nearest
-        return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
+        result = np.empty(features.shape[:2], np.float32)
+        for index, rows in enumerate(features):
+            nearest = (rows @ self.bank.T - half).max(axis=1)
+            result[index] = np.sqrt(np.maximum((rows * rows).sum(axis=1) - 2 * nearest, 0))
+        return result
 
     def append(self, builder: GraphBuilder, features: str) -> str:
         """Append `distance` on [cells, D]; the result is [cells]. Returns its name."""

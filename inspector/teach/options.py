@@ -38,16 +38,20 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeachResult:
-    """What was taught: the folder, the model's hash, what was chosen and what the threshold stands for."""
+    """What was taught: the folder, the model's hash, what was chosen and why, what the threshold stands for, the five
+    good pictures most unlike the others, and what the data doctor found, in words."""
 
     folder: Path
     model_sha: str
     chosen: str
+    reason: str
     images: int
     suspects: tuple[str, ...]
+    findings: tuple[str, ...]
     threshold_raw: float
     false_rejects_at_most: float
     images_needed: int
+    ms_per_part: float
     seconds: float
 
 

@@ -1,4 +1,4 @@
-"""Teaching from good pictures: read, prepare, learn, place the threshold, write the folder.
+"""Teaching from good pictures: examine, choose a way, learn, place the threshold, write the folder.
 
 What it is: `teach`, the whole of it in order. What it is not: the methods, which are beside it. One process of its
 own at low priority; `progress` is called between steps and `cancelled` asked there.
@@ -6,7 +6,6 @@ own at low priority; `progress` is called between steps and `cancelled` asked th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,248 +14,291 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.clock import perf_ns
-from inspector.errors import DatasetError
+from inspector.errors import DatasetError, ModelError
 from inspector.inference.extract import Extractor
+from inspector.inference.outputs import shrink_mask
 from inspector.inference.runner import Runner
-from inspector.recipe import LocateLimits
-from inspector.teach.features import FeatureSpec, Whitening, append_features, fit_whitening
-from inspector.teach.folder import appears_whole, file_ref, refuse_existing, write_card
-from inspector.teach.gaussian import fit_gaussian
+from inspector.teach.choose import FEATURES
+from inspector.teach.doctor import Checkup, Finding, examine, rank_unlike
+from inspector.teach.folder import appears_whole, refuse_existing
 from inspector.teach.graph import Floats, GraphBuilder
-from inspector.teach.options import Cancelled, Progress, TeachOptions, TeachResult
-from inspector.teach.pictures import read_picture
-from inspector.teach.threshold import CONFIDENCE, Threshold, place_threshold
+from inspector.teach.options import Progress, TeachOptions, TeachResult
+from inspector.teach.pictures import list_pictures, read_picture
+from inspector.teach.prepare import Preparation, make_preparation, patch_specs
+from inspector.teach.report import ReportData, write_report
+from inspector.teach.taught import Blend, Stack, Taught, cross_validate, find_shrink, fit
+from inspector.teach.threshold import Threshold, place_threshold, sharpen_threshold
+from inspector.teach.trials import Choice, choose
+from inspector.teach.watch import Watch
+from inspector.teach.writing import Written, write_model
 from inspector.types import Pixels
-from inspector.vision.locate import Locator, Reference, patch_size
-from inspector.vision.patch import PatchMaker, PatchSpec
-from inspector.vision.teaching import teach_reference
+from inspector.vision.patch import load_mask
+from inspector.vision.reference import Reference
+from inspector.vision.teaching import MOST_PICTURES, teach_reference
 
-DIMENSIONS = 100
-SHRINK = 100.0
 FOLDS = 5
-Report = Callable[[Progress], None]
-Stop = Callable[[], bool]
+FEWEST = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """Patches of the good pictures and how they were made."""
-
-    spec: PatchSpec
-    reference: Reference
-    patches: list[Pixels]
-    digest: str
-
-
-class Watch:
-    """Progress with the time left, and the question whether to stop."""
-
-    def __init__(self, progress: Report, cancelled: Stop) -> None:
-        self._progress, self._cancelled = progress, cancelled
-        self._stage, self._since = "", perf_ns()
-
-    def step(self, stage: str, done: int, total: int) -> None:
-        """Tell of `done` of `total`; raises Cancelled if the caller wants to stop."""
-        if self._cancelled():
-            raise Cancelled("teaching was cancelled; nothing was written")
-        if stage != self._stage:
-            self._stage, self._since = stage, perf_ns()
-        spent = (perf_ns() - self._since) / 1e9
-        left = spent / done * (total - done) if done else None
-        self._progress(Progress(stage=stage, done=done, total=total, eta_s=left))
-
-
-def teach(good: Sequence[Path], out: Path, options: TeachOptions, progress: Report, cancelled: Stop) -> TeachResult:
+def teach(
+    good: Sequence[Path],
+    out: Path,
+    options: TeachOptions,
+    progress: Callable[[Progress], None],
+    cancelled: Callable[[], bool],
+) -> TeachResult:
     """Learn a model from the pictures `good` and write it as the folder `out`.
 
-    Raises DatasetError (too few pictures, `out` exists), ImageError (a picture that cannot be used), ModelError,
-    StationError (disk), Cancelled. Nothing is left behind when it raises.
+    Raises DatasetError (too few pictures, `out` exists), ModelError, StationError (disk), Cancelled. Nothing is left
+    behind when it raises. A picture that cannot be read is left out and told of.
     """
     started = perf_ns()
     refuse_existing(out)
-    if len(good) < 3:
-        raise DatasetError(f"{len(good)} good pictures, wanted at least 3 (and better 50 or more) to teach from")
     watch = Watch(progress, cancelled)
-    prepared = prepare(good, watch)
-    model = learn(prepared, options, watch)
+    checkup = examine(good, watch)
+    _refuse_too_few(checkup, len(good))
+    reference = _reference(checkup.usable, watch)
+    choice = _choose(checkup.usable, reference, options, watch)
+    learned = learn(checkup.usable, choice, options, watch)
     with appears_whole(out) as folder:
-        write_model(folder, out, prepared, model, options)
-        Runner(folder, threads=options.threads, spinning=False)
+        content = build(learned, choice.preparation, options)
+        written = Written(
+            content=content,
+            preparation=choice.preparation,
+            reference=reference,
+            threshold=learned.threshold,
+            top_cells=learned.taught.top_cells,
+            chosen=in_words(choice),
+            images=len(learned.files),
+            images_sha256=checkup.digest,
+            examples=learned.examples,
+        )
+        write_model(folder, out, written, options)
+        runner = Runner(folder, threads=options.threads, spinning=False)
+        _refuse_changed(runner, learned)
+        seconds = (perf_ns() - started) / 1e9
+        findings = (*checkup.findings, *learned.findings)
+        report = ReportData(
+            name=f"{out.resolve().parent.name}/{out.name}",
+            choice=choice,
+            chosen=in_words(choice),
+            threshold=learned.threshold,
+            files=learned.files,
+            scores=learned.scores / learned.threshold.raw,
+            maps=learned.maps / learned.threshold.raw,
+            findings=findings,
+            defect_scores=learned.defect_scores / learned.threshold.raw,
+            ms=_time(runner),
+            seconds=seconds,
+        )
+        write_report(folder / "report.html", report, choice.preparation)
+        sha = runner.model_sha
     return TeachResult(
         folder=out,
-        model_sha=hashlib.sha256((out / "model.onnx").read_bytes()).hexdigest(),
-        chosen=model.chosen,
-        images=len(good),
-        suspects=(),
-        threshold_raw=model.threshold.raw,
-        false_rejects_at_most=model.threshold.at_most,
-        images_needed=model.threshold.images_needed,
-        seconds=(perf_ns() - started) / 1e9,
+        model_sha=sha,
+        chosen=in_words(choice),
+        reason=choice.reason,
+        images=len(learned.files),
+        suspects=tuple(str(path) for path in learned.suspects),
+        findings=tuple(finding.text for finding in findings),
+        threshold_raw=learned.threshold.raw,
+        false_rejects_at_most=learned.threshold.at_most,
+        images_needed=learned.threshold.images_needed,
+        ms_per_part=report.ms,
+        seconds=seconds,
     )
 
 
-def prepare(good: Sequence[Path], watch: Watch) -> Prepared:
-    """Read every picture, learn where the part lies, and cut the patches."""
-    step = max(1.0, len(good) / 60)
+def _refuse_too_few(checkup: Checkup, files: int) -> None:
+    if len(checkup.usable) < FEWEST:
+        why = f"; {checkup.findings[0].text}" if checkup.findings else ""
+        raise DatasetError(
+            f"{len(checkup.usable)} usable good pictures of {files} files, wanted at least {FEWEST} (better 50 or more)"
+            + why
+        )
+
+
+def _reference(files: Sequence[Path], watch: Watch) -> Reference:
+    step = max(1.0, len(files) / MOST_PICTURES)
     sample = []
-    for index in np.arange(0, len(good), step):
-        watch.step("pose", int(index), len(good))
-        sample.append(read_picture(good[int(index)]).pixels)
-    reference = teach_reference(sample)
-    spec = _patch_spec(reference)
-    locator = Locator(reference, LocateLimits()) if spec.kind == "rectify" else None
-    maker = PatchMaker(spec, locator)
-    patches, digest = [], hashlib.sha256()
-    for index, path in enumerate(good):
-        watch.step("reading", index, len(good))
-        picture = read_picture(path)
-        digest.update(picture.pixels.tobytes())
-        buffer = maker.empty()
-        if maker.make(picture.pixels, buffer) is not None:
-            patches.append(buffer)
-    return Prepared(
-        spec=spec,
-        reference=reference,
-        patches=patches,
-        digest=digest.hexdigest(),
+    for index in np.arange(0, len(files), step):
+        watch.step("learning the pose", int(index), len(files))
+        sample.append(read_picture(files[int(index)]).pixels)
+    return teach_reference(sample)
+
+
+def _choose(files: Sequence[Path], reference: Reference, options: TeachOptions, watch: Watch) -> Choice:
+    backbone = Extractor(options.backbone.read_bytes(), options.backbone, threads=options.threads)
+    preparations = [
+        make_preparation(backbone, spec, reference, FEATURES, options.threads) for spec in patch_specs(reference)
+    ]
+    if options.budget_ms is not None:
+        preparations = _within_budget(preparations, options.budget_ms)
+    defects = list_pictures(options.defects) if options.defects else []
+    return choose(files, defects, preparations, options.seed, watch)
+
+
+def _within_budget(preparations: list[Preparation], budget_ms: float) -> list[Preparation]:
+    cost = {}
+    for preparation in preparations:
+        patch = preparation.maker.empty()
+        times = []
+        for _ in range(9):
+            began = perf_ns()
+            preparation.extractor.run(patch)
+            times.append((perf_ns() - began) / 1e6)
+        cost[preparation.name] = float(np.median(times))
+    kept = [preparation for preparation in preparations if cost[preparation.name] <= budget_ms]
+    if not kept:
+        raise DatasetError(f"budget of {budget_ms} ms a part: the cheapest way takes {min(cost.values()):.1f} ms here")
+    return kept
+
+
+def in_words(choice: Choice) -> str:
+    """The choice as one line."""
+    way = {"gaussian": "a Gaussian for each cell", "memory": "a memory of cells"}.get(
+        choice.trial.method, "a Gaussian for each cell and a memory of cells"
     )
-
-
-def _patch_spec(reference: Reference) -> PatchSpec:
-    if reference.kind == "outline" and reference.pose_varies:
-        width, height = patch_size(reference)
-        return PatchSpec(kind="rectify", height=height, width=width)
-    return PatchSpec(kind="resize", height=256, width=256)
+    return f"{choice.preparation.name}, {choice.trial.features} features, {way}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """The taught graph and its threshold."""
+    """The fitted model with what was found on the way; `scores` (n,) and `maps` (n, cells) are cross-validated."""
 
-    content: bytes
-    backbone_sha: str
+    taught: Taught
     threshold: Threshold
-    map_shape: tuple[int, int]
-    chosen: str
+    files: tuple[Path, ...]
+    scores: Floats
+    maps: Floats
+    counted: Floats
+    findings: tuple[Finding, ...]
+    suspects: tuple[Path, ...]
+    defect_scores: Floats
+    examples: tuple[Pixels, ...]
+    example_scores: Floats
 
 
-def learn(prepared: Prepared, options: TeachOptions, watch: Watch) -> Learned:
-    """Features, cross-validated scores, threshold, and the graph of the model fitted to all."""
-    content = options.backbone.read_bytes()
-    backbone = Extractor(content, options.backbone, threads=options.threads)
-    spec = prepared.spec
-    features = FeatureSpec(taps=("stride16", "deep"), stride=16)
-    cells = (spec.height // 16, spec.width // 16)
-    extractor = _feature_extractor(backbone, spec, features, options)
-    rows = []
-    for index, patch in enumerate(prepared.patches):
-        watch.step("features", index, len(prepared.patches))
-        maps = extractor.run(patch)["features"][0]
-        rows.append(maps.reshape(features.channels, -1).T.astype(np.float16))
-    stack = np.stack(rows)
-    threshold = place_threshold(_held_out(stack, watch), options.target_false_rejects)
-    whitening = _whitening(stack)
-    gaussian = fit_gaussian(whitening.apply(stack), SHRINK)
-    builder = GraphBuilder(backbone.model, spec.height, spec.width)
-    name = whitening.append(builder, append_features(builder, features), cells[0] * cells[1])
-    distance = gaussian.append(builder, name)
-    scaled = builder.node("Div", distance, builder.constant(np.array(threshold.raw, np.float32)))
-    shaped = builder.node("Reshape", scaled, builder.ints(1, *cells))
-    builder.output("map", shaped, [1, *cells])
-    builder.output("score", builder.node("ReduceMax", shaped, axes=[1, 2], keepdims=0), [1])
+def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: Watch) -> Learned:
+    """Fit the chosen way to all pictures; scores, suspects and threshold by cross-validation."""
+    preparation, kind = choice.preparation, choice.trial.features
+    stack, kept, examples = _features(files, preparation, kind, watch)
+    findings = [
+        Finding(path=path, code="not_found", text=f"{path.name}: the part was not found in it; left out")
+        for path in sorted(set(files) - set(kept))
+    ]
+    counted = _counted(options, preparation)
+    shrink = find_shrink(stack) if len(stack) >= 8 else choice.trial.shrink
+    blends, maps, scores = _validate(stack, choice, shrink, counted, options, watch)
+    order, odd = rank_unlike(kept, scores)
+    findings += [
+        Finding(path=kept[index], code="unlike", text=f"{kept[index].name}: unlike the other good ones")
+        for index in odd
+    ]
+    suspects = tuple(kept[index] for index in order[:5])
+    if options.exclude_suspects and odd:
+        keep = np.setdiff1d(np.arange(len(kept)), odd)
+        stack, kept = stack[keep], [kept[index] for index in keep]
+        blends, maps, scores = _validate(stack, choice, shrink, counted, options, watch)
+    taught = fit(stack, FEATURES[kind], choice.trial.method, shrink=shrink, seed=options.seed, blends=blends)
+    defect_scores = _defect_scores(taught, preparation, kind, counted, options)
+    threshold = sharpen_threshold(place_threshold(scores, options.target_false_rejects), defect_scores)
+    example_rows = np.stack([preparation.features(patch)[kind] for patch in examples])
     return Learned(
-        content=builder.finish(),
-        backbone_sha=backbone.sha256,
+        taught=taught,
         threshold=threshold,
-        map_shape=cells,
-        chosen=f"{spec.kind} {spec.width} x {spec.height}, Gaussian for each of {cells[0]} x {cells[1]} cells",
+        files=tuple(kept),
+        scores=scores,
+        maps=maps,
+        counted=counted,
+        findings=tuple(findings),
+        suspects=suspects,
+        defect_scores=defect_scores,
+        examples=examples,
+        example_scores=taught.scores(taught.maps(example_rows) * counted),
     )
 
 
-def _feature_extractor(backbone: Extractor, spec: PatchSpec, features: FeatureSpec, options: TeachOptions) -> Extractor:
-    builder = GraphBuilder(backbone.model, spec.height, spec.width)
-    shape = [1, features.channels, spec.height // features.stride, spec.width // features.stride]
-    builder.output("features", append_features(builder, features), shape)
-    return Extractor(builder.finish(), options.backbone, threads=options.threads)
+def _features(
+    files: Sequence[Path], preparation: Preparation, kind: str, watch: Watch
+) -> tuple[Stack, list[Path], tuple[Pixels, ...]]:
+    rows: list[Stack] = []
+    kept: list[Path] = []
+    examples: list[Pixels] = []
+    for index, path in enumerate(files):
+        watch.step("features", index, len(files))
+        patch = preparation.patch(read_picture(path).pixels)
+        if patch is None:
+            continue
+        rows.append(preparation.features(patch)[kind])
+        kept.append(path)
+        if len(examples) < 2:
+            examples.append(patch)
+    if len(rows) < FEWEST:
+        raise DatasetError(f"the part was found in {len(rows)} pictures, wanted at least {FEWEST}")
+    return np.stack(rows), kept, tuple(examples)
 
 
-def _whitening(stack: npt.NDArray[np.float16]) -> Whitening:
-    rows = stack.reshape(-1, stack.shape[2])
-    return fit_whitening(rows[:: max(1, len(rows) // 20000)].astype(np.float32), DIMENSIONS)
+def _counted(options: TeachOptions, preparation: Preparation) -> Floats:
+    if options.ignore is None:
+        return np.ones(preparation.cells[0] * preparation.cells[1], np.float32)
+    ignored = shrink_mask(load_mask(options.ignore), preparation.cells)
+    if ignored.all():
+        raise DatasetError(f"{options.ignore}: ignores the whole patch, wanted some of it black")
+    return (~ignored).ravel().astype(np.float32)
 
 
-def _held_out(stack: npt.NDArray[np.float16], watch: Watch) -> Floats:
-    count = len(stack)
-    scores = np.zeros(count, np.float32)
-    folds = min(FOLDS, count)
-    for fold in range(folds):
-        watch.step("cross-validation", fold, folds)
-        held = np.arange(fold, count, folds)
-        taught = np.setdiff1d(np.arange(count), held)
-        whitening = _whitening(stack[taught])
-        gaussian = fit_gaussian(whitening.apply(stack[taught]), SHRINK)
-        for index in held:
-            scores[index] = gaussian.distance(whitening.apply(stack[index])).max()
-    return scores
-
-
-def write_model(folder: Path, out: Path, prepared: Prepared, model: Learned, options: TeachOptions) -> None:
-    """model.onnx, reference.npz, locate.npz, and card.toml."""
-    (folder / "model.onnx").write_bytes(model.content)
-    _write_reference(folder, prepared, model, options)
-    threshold, spec = model.threshold, prepared.spec
-    patch: dict[str, object] = {
-        "kind": spec.kind,
-        "height": spec.height,
-        "width": spec.width,
-        "pixel_format": "BGR8",
-        "normalisation": "in_graph",
-    }
-    # Also where the patch is the whole frame: the health of a picture is measured against the reference.
-    prepared.reference.save(folder / "locate.npz")
-    patch["locate"] = file_ref(folder / "locate.npz")
-    card = {
-        "schema_version": 1,
-        "name": out.resolve().parent.name or out.name,
-        "revision": out.name,
-        "method": model.chosen,
-        "backbone": options.backbone.parent.parent.name + "/" + options.backbone.parent.name,
-        "backbone_sha256": model.backbone_sha,
-        "seed": options.seed,
-        "images": len(prepared.patches),
-        "images_sha256": prepared.digest,
-        "model": file_ref(folder / "model.onnx"),
-        "patch": patch,
-        "output": {
-            "score": "score",
-            "map": "map",
-            "map_height": model.map_shape[0],
-            "map_width": model.map_shape[1],
-            "labels": ["anomaly"],
-        },
-        "threshold": {
-            "score": 1.0,
-            "raw": threshold.raw,
-            "false_rejects_at_most": threshold.at_most,
-            "false_rejects_seen": threshold.seen,
-            "confidence": CONFIDENCE,
-            "images": threshold.images,
-            "images_needed": threshold.images_needed,
-            "target_false_rejects": threshold.target,
-            "method": "order statistic of cross-validated scores of good images (Wilks 1941, ISO 16269-6)",
-        },
-        "reference": file_ref(folder / "reference.npz") | {"tolerance": 1e-4},
-    }
-    write_card(folder, card)
-
-
-def _write_reference(folder: Path, prepared: Prepared, model: Learned, options: TeachOptions) -> None:
-    session = Extractor(model.content, folder / "model.onnx", threads=options.threads)
-    patches = np.stack([prepared.patches[index] for index in (0, len(prepared.patches) // 2)])
-    outputs = [session.run(patch) for patch in patches]
-    np.savez_compressed(
-        folder / "reference.npz",
-        patches=patches,
-        scores=np.stack([output["score"][0] for output in outputs]),
-        maps=np.stack([output["map"][0] for output in outputs]),
+def _validate(
+    stack: Stack, choice: Choice, shrink: float, counted: Floats, options: TeachOptions, watch: Watch
+) -> tuple[tuple[Blend, ...], Floats, Floats]:
+    folds = min(FOLDS, len(stack))
+    blends, maps, top = cross_validate(
+        stack,
+        FEATURES[choice.trial.features],
+        choice.trial.method,
+        shrink=shrink,
+        seed=options.seed,
+        folds=folds,
+        step=lambda fold: watch.step("cross-validation", fold, folds),
     )
+    maps *= counted
+    return blends, maps, np.sort(maps, axis=1)[:, -top:].mean(axis=1)
+
+
+def _defect_scores(
+    taught: Taught, preparation: Preparation, kind: str, counted: Floats, options: TeachOptions
+) -> Floats:
+    rows = []
+    for path in list_pictures(options.defects) if options.defects else []:
+        patch = preparation.patch(read_picture(path).pixels)
+        if patch is not None:
+            rows.append(preparation.features(patch)[kind])
+    return taught.scores(taught.maps(np.stack(rows)) * counted) if rows else np.zeros(0, np.float32)
+
+
+def build(learned: Learned, preparation: Preparation, options: TeachOptions) -> bytes:
+    """The whole model as one ONNX graph."""
+    backbone = Extractor(options.backbone.read_bytes(), options.backbone, threads=options.threads)
+    builder = GraphBuilder(backbone.model, preparation.spec.height, preparation.spec.width)
+    learned.taught.append(builder, preparation.cells, learned.threshold.raw, learned.counted)
+    return builder.finish()
+
+
+def _refuse_changed(runner: Runner, learned: Learned) -> None:
+    """Exported must be taught: the graph's scores against those of the arrays it was written from."""
+    for patch, score in zip(learned.examples, learned.example_scores / learned.threshold.raw, strict=True):
+        difference = abs(runner.run(patch).score - float(score))
+        # The arrays were fed features rounded to float16.
+        if difference > 2e-3 * max(1.0, abs(float(score))):
+            raise ModelError(
+                f"{runner.path}: the exported model's score differs by {difference:.2e} from the taught one's"
+            )
+
+
+def _time(runner: Runner) -> float:
+    times: npt.NDArray[np.float64] = np.empty(15)
+    for index in range(len(times)):
+        began = perf_ns()
+        runner.run(runner.buffer)
+        times[index] = (perf_ns() - began) / 1e6
+    return float(np.median(times))

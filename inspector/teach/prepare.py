@@ -1,0 +1,101 @@
+"""From files to features: the ways a patch can be made of a part, and the features of many patches.
+
+What it is: the candidates' patch sizes, and a `Station`-like pass from file to feature stack. What it is not: the
+choice between them (trials). The teaching process.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inspector.inference.extract import Extractor
+from inspector.recipe import LocateLimits
+from inspector.teach.features import FeatureSpec, append_features
+from inspector.teach.graph import GraphBuilder
+from inspector.teach.taught import Stack
+from inspector.types import Pixels
+from inspector.vision.locate import Locator, Reference
+from inspector.vision.patch import PatchMaker, PatchSpec
+
+# 256 x 256: what a part costs by default. A long strip may cost more: its narrow side decides what can be seen.
+BASE_PX = 256 * 256
+STRIP_PX = 640 * 256
+STRIP_ASPECT = 2.0
+MULTIPLE = 32
+
+
+def patch_specs(reference: Reference) -> list[PatchSpec]:
+    """The ways worth trying, the cheapest first: the whole frame, and the located part where its pose varies."""
+    width, height = reference.picture_wh
+    specs = [_sized("resize", width, height, px) for px in _budgets(width, height)]
+    if reference.kind == "outline" and reference.pose_varies:
+        width, height = (round(side) for side in reference.box_wh)
+        specs += [_sized("rectify", width, height, px) for px in _budgets(width, height)[-1:]]
+    return list(dict.fromkeys(specs))
+
+
+def _budgets(width: int, height: int) -> list[int]:
+    long_strip = max(width, height) / min(width, height) >= STRIP_ASPECT
+    return [BASE_PX, STRIP_PX] if long_strip else [BASE_PX]
+
+
+def _sized(kind: str, width: int, height: int, px: int) -> PatchSpec:
+    """The shape of (width, height) with about `px` pixels, never enlarged by more than the rounding."""
+    scale = min(1.0, math.sqrt(px / (width * height)))
+    sides = [max(2 * MULTIPLE, math.floor(side * scale / MULTIPLE + 0.5) * MULTIPLE) for side in (height, width)]
+    return PatchSpec(kind="rectify" if kind == "rectify" else "resize", height=sides[0], width=sides[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """One way to make patches, with the extractor of the feature kinds asked for at its size."""
+
+    spec: PatchSpec
+    maker: PatchMaker
+    extractor: Extractor
+    kinds: tuple[str, ...]
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """(rows, columns) of the map."""
+        return self.spec.height // 16, self.spec.width // 16
+
+    @property
+    def name(self) -> str:
+        """In words, as it stands in the report."""
+        return f"{self.spec.kind} {self.spec.width} x {self.spec.height}"
+
+    def patch(self, pixels: Pixels) -> Pixels | None:
+        """A new patch of a frame; None where the part is not found."""
+        buffer = self.maker.empty()
+        return buffer if self.maker.make(pixels, buffer) is not None else None
+
+    def features(self, patch: Pixels) -> dict[str, Stack]:
+        """Float16 (cells, C) for each feature kind."""
+        outputs = self.extractor.run(patch)
+        return {
+            kind: outputs[f"features_{kind}"][0].reshape(outputs[f"features_{kind}"].shape[1], -1).T.astype(np.float16)
+            for kind in self.kinds
+        }
+
+
+def make_preparation(
+    backbone: Extractor, spec: PatchSpec, reference: Reference, kinds: dict[str, FeatureSpec], threads: int
+) -> Preparation:
+    """The maker and the extractor for `spec`."""
+    builder = GraphBuilder(backbone.model, spec.height, spec.width)
+    for kind, features in kinds.items():
+        shape = [1, features.channels, spec.height // features.stride, spec.width // features.stride]
+        builder.output(f"features_{kind}", append_features(builder, features), shape)
+    locator = Locator(reference, LocateLimits()) if spec.kind == "rectify" else None
+    extractor = Extractor(builder.finish(), backbone.origin, threads=threads)
+    return Preparation(spec=spec, maker=PatchMaker(spec, locator), extractor=extractor, kinds=tuple(kinds))
+
+
+def stack(rows: Sequence[Stack]) -> Stack:
+    """Features of many patches as one array (n, cells, C)."""
+    return np.stack(rows)

@@ -1,0 +1,158 @@
+"""A taught model: whitened features, one or two notions of normal on them, blended to a map and a score.
+
+What it is: fitting, cross-validated scores, and the whole as one ONNX graph. What it is not: which method to take
+(choose), or where the threshold lies (threshold). The teaching process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from inspector.teach.features import FeatureSpec, Whitening, append_features, fit_whitening
+from inspector.teach.gaussian import Gaussian, choose_shrink, fit_gaussian
+from inspector.teach.graph import Floats, GraphBuilder
+from inspector.teach.memory import Memory, fit_memory
+
+Method = Literal["gaussian", "memory", "both"]
+Stack = npt.NDArray[np.float16]
+DIMENSIONS = 112
+BANK = 1500
+_SAMPLED_ROWS = 20_000
+_BANK_ROWS = 15_000
+TOP_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blend:
+    """One notion of normal with the place and the width its distances have on good parts that it was not fitted to:
+    the blended map is the sum of `(distance - middle) / width`."""
+
+    model: Gaussian | Memory
+    middle: float = 0.0
+    width: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taught:
+    """A fitted model. The score of a picture is the mean of the `top_cells` highest cells of its map."""
+
+    features: FeatureSpec
+    whitening: Whitening
+    blends: tuple[Blend, ...]
+    top_cells: int
+
+    def maps(self, stack: Stack) -> Floats:
+        """Maps of features (n, cells, C): float32 (n, cells), before the threshold's scale."""
+        rows = self.whitening.apply(stack)
+        total = np.zeros(rows.shape[:2], np.float32)
+        for blend in self.blends:
+            total += (blend.model.distance(rows) - np.float32(blend.middle)) / np.float32(blend.width)
+        return total
+
+    def scores(self, maps: Floats) -> Floats:
+        """Scores (n,) of maps (n, cells)."""
+        return np.asarray(np.sort(maps, axis=1)[:, -self.top_cells :].mean(axis=1), np.float32)
+
+    def append(self, builder: GraphBuilder, cells: tuple[int, int], threshold: float, counted: Floats) -> None:
+        """Append the whole of it behind the backbone, with `map` [1, h, w] and `score` [1] as outputs; `counted`
+        (cells,) is 0 in ignored cells, else 1."""
+        count = cells[0] * cells[1]
+        rows = self.whitening.append(builder, append_features(builder, self.features), count)
+        terms = []
+        for blend in self.blends:
+            gain = 1.0 / (blend.width * threshold)
+            scaled = builder.node("Mul", blend.model.append(builder, rows), builder.scalar(gain))
+            terms.append(builder.node("Sub", scaled, builder.scalar(blend.middle * gain)))
+        total = builder.node("Sum", *terms) if len(terms) > 1 else terms[0]
+        if not counted.all():
+            total = builder.node("Mul", total, builder.constant(counted))
+        builder.output("map", builder.node("Reshape", total, builder.ints(1, *cells)), [1, *cells])
+        highest = builder.top_values(total, self.top_cells)
+        builder.output("score", builder.node("ReduceMean", highest, axes=[0], keepdims=1), [1])
+
+
+def top_cells(cells: int) -> int:
+    """Of how many cells the score is the mean: 2 % of them, so that one noisy cell does not throw a part out."""
+    return max(1, round(cells * TOP_SHARE))
+
+
+def fit(
+    stack: Stack, features: FeatureSpec, method: Method, *, shrink: float, seed: int, blends: tuple[Blend, ...] = ()
+) -> Taught:
+    """Fit to features (n, cells, C); the places and widths are those of `blends` where given."""
+    whitening = fit_whitening(_sample(stack, _SAMPLED_ROWS), DIMENSIONS)
+    rows = whitening.apply(stack)
+    models: list[Gaussian | Memory] = []
+    if method in ("gaussian", "both"):
+        models.append(fit_gaussian(rows, shrink))
+    if method in ("memory", "both"):
+        models.append(fit_memory(_sample(rows, _BANK_ROWS), BANK, seed))
+    known = blends or tuple(Blend(model=model) for model in models)
+    fitted = tuple(replace(blend, model=model) for blend, model in zip(known, models, strict=True))
+    return Taught(features=features, whitening=whitening, blends=fitted, top_cells=top_cells(stack.shape[1]))
+
+
+def _sample(stack: npt.NDArray[np.floating], most: int) -> Floats:
+    rows = stack.reshape(-1, stack.shape[-1])
+    # A step that shares no factor with the number of cells visits all places evenly.
+    step = max(1, len(rows) // most)
+    while step > 1 and np.gcd(step, stack.shape[1]) > 1:
+        step += 1
+    return rows[::step].astype(np.float32)
+
+
+def find_shrink(stack: Stack) -> float:
+    """The Gaussian's shrinkage by likelihood of every fourth picture after a fit to the others."""
+    held = np.arange(len(stack)) % 4 == 0
+    whitening = fit_whitening(_sample(stack[~held], _SAMPLED_ROWS), DIMENSIONS)
+    return choose_shrink(whitening.apply(stack[~held]), whitening.apply(stack[held]))
+
+
+def place_blends(taught: Taught, held_out: Stack) -> Taught:
+    """`taught` with the places and widths its distances have on `held_out` pictures."""
+    rows = taught.whitening.apply(held_out)
+    blends = []
+    for blend in taught.blends:
+        distance = blend.model.distance(rows)
+        middle, high = np.percentile(distance, [50, 99])
+        blends.append(replace(blend, middle=float(middle), width=float(max(high - middle, 1e-6))))
+    return replace(taught, blends=tuple(blends))
+
+
+def cross_validate(
+    stack: Stack,
+    features: FeatureSpec,
+    method: Method,
+    *,
+    shrink: float,
+    seed: int,
+    folds: int,
+    step: Callable[[int], None],
+) -> tuple[tuple[Blend, ...], Floats, int]:
+    """(places and widths, maps (n, cells), top cells): every picture is judged by a model that was not fitted to it."""
+    count = len(stack)
+    fold_of = np.random.default_rng(seed).permutation(count) % folds
+    placed: list[Taught] = []
+    maps = np.zeros(stack.shape[:2], np.float32)
+    raw: list[tuple[npt.NDArray[np.bool_], Taught]] = []
+    for fold in range(folds):
+        step(fold)
+        held = fold_of == fold
+        taught = fit(stack[~held], features, method, shrink=shrink, seed=seed)
+        raw.append((held, taught))
+        placed.append(place_blends(taught, stack[held]))
+    blends = tuple(
+        replace(
+            parts[0], middle=float(np.mean([p.middle for p in parts])), width=float(np.mean([p.width for p in parts]))
+        )
+        for parts in zip(*(one.blends for one in placed), strict=True)
+    )
+    for held, taught in raw:
+        mixed = tuple(replace(b, model=own.model) for b, own in zip(blends, taught.blends, strict=True))
+        maps[held] = replace(taught, blends=mixed).maps(stack[held])
+    return blends, maps, raw[0][1].top_cells

@@ -1,0 +1,170 @@
+"""Trying every way of teaching on a part of the good pictures, and saying which one to take and why.
+
+What it is: the loop over pictures, preparations and methods. What it is not: the measure (choose) or the damage
+(synthetic). The teaching process; one picture in memory at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from inspector.teach.choose import FEATURES, Trial, try_methods
+from inspector.teach.pictures import read_picture
+from inspector.teach.prepare import Preparation
+from inspector.teach.synthetic import KINDS, damage
+from inspector.teach.taught import Stack
+from inspector.teach.watch import Watch
+from inspector.types import Pixels
+
+MOST_GOOD = 160
+DAMAGED = 72
+FEWEST_FOR_TRIALS = 12
+# A dearer preparation has to be better by this much to be taken, and any way but the usual one too: smaller
+# differences are the luck of the made-up defects.
+WORTH = 0.02
+USUAL = ("deep", "both")
+_LOST = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What was taken, all that was tried, and the reason in words."""
+
+    preparation: Preparation
+    trial: Trial
+    trials: tuple[Trial, ...]
+    reason: str
+
+
+def choose(
+    good: Sequence[Path], defects: Sequence[Path], preparations: Sequence[Preparation], seed: int, watch: Watch
+) -> Choice:
+    """Try `preparations` with every method on at most `MOST_GOOD` pictures; `defects` join the made-up ones."""
+    if len(good) < FEWEST_FOR_TRIALS:
+        trial = Trial(prepared_as=preparations[-1].name, features="deep", method="both", shrink=50.0, separation=0.0)
+        reason = f"{len(good)} pictures are too few to try anything on (wanted {FEWEST_FOR_TRIALS}); the usual way"
+        return Choice(preparation=preparations[-1], trial=trial, trials=(), reason=reason)
+    used = [good[int(i)] for i in np.linspace(0, len(good) - 1, min(len(good), MOST_GOOD))]
+    held = np.random.default_rng(seed).permutation(len(used)) % 3 == 0
+    table = _collect(used, held, defects, preparations, seed, watch)
+    best: list[tuple[Preparation, Trial]] = []
+    trials: list[Trial] = []
+    for preparation in preparations:
+        gathered = table[preparation.name]
+        if gathered.lost > _LOST * len(used):
+            continue
+        for number, kind in enumerate(FEATURES):
+            watch.step(f"trying {preparation.name}", number, len(FEATURES))
+            found = try_methods(
+                preparation.name, kind, gathered.good[kind], gathered.bad[kind], held[gathered.found], seed
+            )
+            trials += found
+            best += [(preparation, trial) for trial in found]
+    preparation, trial = _take(best)
+    return Choice(preparation=preparation, trial=trial, trials=tuple(trials), reason=_reason(trial, trials))
+
+
+def _take(tried: list[tuple[Preparation, Trial]]) -> tuple[Preparation, Trial]:
+    """The best; the usual method, and then a cheaper preparation, where it is as good but for `WORTH`."""
+
+    def worth(pair: tuple[Preparation, Trial]) -> float:
+        return pair[1].separation + (WORTH if (pair[1].features, pair[1].method) == USUAL else 0.0)
+
+    top = max(map(worth, tried))
+    near = [pair for pair in tried if worth(pair) >= top - WORTH]
+    cheapest = min(preparation.spec.height * preparation.spec.width for preparation, _ in near)
+    return max((p for p in near if p[0].spec.height * p[0].spec.width <= cheapest), key=worth)
+
+
+def _reason(trial: Trial, trials: Sequence[Trial]) -> str:
+    others = [other.separation for other in trials if other is not trial]
+    return (
+        f"made-up defects stand out {trial.separation:.3f} (of 1), the other {len(others)} ways "
+        f"{min(others):.3f} to {max(others):.3f}"
+    )
+
+
+class _Gathered:
+    """Features of one preparation, filled picture by picture."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        self._good: dict[str, list[Stack]] = {kind: [] for kind in kinds}
+        self._bad: dict[str, list[Stack]] = {kind: [] for kind in kinds}
+        self._found: list[bool] = []
+
+    def add(self, preparation: Preparation, pixels: Pixels, good: bool) -> None:
+        patch = preparation.patch(pixels)
+        if good:
+            self._found.append(patch is not None)
+        if patch is not None:
+            for kind, rows in preparation.features(patch).items():
+                (self._good if good else self._bad)[kind].append(rows)
+
+    @property
+    def lost(self) -> int:
+        return len(self._found) - sum(self._found)
+
+    @property
+    def found(self) -> npt.NDArray[np.bool_]:
+        return np.array(self._found)
+
+    @property
+    def good(self) -> dict[str, Stack]:
+        return {kind: np.stack(rows) for kind, rows in self._good.items()}
+
+    @property
+    def bad(self) -> dict[str, Stack]:
+        return {kind: np.stack(rows) for kind, rows in self._bad.items()}
+
+
+def _collect(
+    used: Sequence[Path],
+    held: npt.NDArray[np.bool_],
+    defects: Sequence[Path],
+    preparations: Sequence[Preparation],
+    seed: int,
+    watch: Watch,
+) -> dict[str, _Gathered]:
+    table = {preparation.name: _Gathered(preparation.kinds) for preparation in preparations}
+    total = len(used) + DAMAGED + len(defects)
+    done = 0
+
+    def add(pixels: Pixels, good: bool) -> None:
+        nonlocal done
+        watch.step("features for the trials", done, total)
+        done += 1
+        for preparation in preparations:
+            table[preparation.name].add(preparation, pixels, good)
+
+    for path in used:
+        add(read_picture(path).pixels, True)
+    rng = np.random.default_rng(seed)
+    hosts = [path for path, keep in zip(used, held, strict=True) if keep]
+    for number in range(DAMAGED):
+        add(damaged_picture(hosts, number, rng), False)
+    for path in defects:
+        add(read_picture(path).pixels, False)
+    return table
+
+
+def damaged_picture(hosts: Sequence[Path], number: int, rng: np.random.Generator) -> Pixels:
+    """The `number`-th damaged picture: a host in turn, with a made-up defect where something is to be seen."""
+    host = read_picture(hosts[number % len(hosts)]).pixels
+    donor = read_picture(hosts[int(rng.integers(len(hosts)))]).pixels
+    if donor.shape != host.shape:
+        donor = np.asarray(cv2.resize(donor, (host.shape[1], host.shape[0])), np.uint8)
+    return damage(host, [donor], KINDS[number % len(KINDS)], rng, busy_places(host))
+
+
+def busy_places(pixels: Pixels) -> npt.NDArray[np.float32]:
+    """Where the part is likely to be, float32 (H, W) of weights: blurred edges on a floor of a tenth of their mean."""
+    grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    edges = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    weights = cv2.blur(edges, (max(3, pixels.shape[1] // 16), max(3, pixels.shape[0] // 16)))
+    return np.asarray(weights + 0.1 * weights.mean() + 1e-3, np.float32)
