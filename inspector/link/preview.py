@@ -109,8 +109,8 @@ class PreviewReader:
             at = _slot_at(ref.number, room)
             number, height, width, channels, _ = _SLOT.unpack_from(memory, at)
             size = height * width * channels
-            if magic != _MAGIC or number != ref.number or size > room:
-                return None
+            if magic != _MAGIC or number == 0 or number != ref.number or size > room:
+                return None  # 0: it is being written
             pixels = np.frombuffer(memory, np.uint8, size, at + _ALIGN).copy()
             if _NUMBER.unpack_from(memory, at)[0] == ref.number:
                 return pixels.reshape((height, width) if channels == 1 else (height, width, channels))

@@ -40,6 +40,14 @@ def test_an_overwritten_picture_is_none_and_not_another_one(writer):
     reader.close()
 
 
+def test_the_mark_of_a_slot_that_is_being_written_is_no_picture(writer):
+    reader = PreviewReader()
+    ref = writer.write(make_pixels())
+    assert reader.read(ref) is not None
+    assert reader.read(PreviewRef(path=ref.path, number=0)) is None
+    reader.close()
+
+
 def test_nothing_is_there_before_the_first_and_after_close(tmp_path):
     writer, reader = PreviewWriter(tmp_path / "line.sock"), PreviewReader()
     assert not writer.path.exists()
