@@ -81,8 +81,8 @@ BOOKMARK = sa.Table(
 
 # `{id}` is the type of a 64-bit primary key: only the exact word INTEGER is one in SQLite, and that is 32 bits in
 # PostgreSQL.
-# record_filter holds every column one may filter by, ordered by id: the worst filter reads this narrow index once
-# instead of the wide rows.
+# record_filter and record_verdict hold every column one may filter by, ordered by id: the worst filter reads a narrow
+# index once instead of the wide rows.
 STEPS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE record (id {id} PRIMARY KEY, part_id BIGINT NOT NULL UNIQUE, verdict INTEGER NOT NULL,
@@ -94,7 +94,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         pose JSON, reasons JSON NOT NULL, defects JSON NOT NULL, stage_ms JSON NOT NULL, image_path TEXT,
         truth TEXT)""",
         "CREATE INDEX record_filter ON record (id, verdict, outcome, recipe_id, seen_at_utc, score)",
-        "CREATE INDEX record_verdict ON record (verdict, id)",
+        "CREATE INDEX record_verdict ON record (verdict, id, recipe_id, seen_at_utc, score)",
         "CREATE INDEX record_seen_at ON record (seen_at_utc, id)",
         "CREATE TABLE record_label (label TEXT NOT NULL, record_id BIGINT NOT NULL, PRIMARY KEY (label, record_id))",
         """CREATE TABLE image_removal (part_id BIGINT PRIMARY KEY, image_path TEXT NOT NULL,

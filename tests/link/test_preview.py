@@ -98,18 +98,20 @@ def _newest(path):
 def test_a_picture_is_never_torn_however_fast_it_is_written_and_a_killed_writer_is_replaced(tmp_path):
     link = tmp_path / "line.sock"
     process, reader, read = _start(WRITER, link), PreviewReader(), {True: 0, False: 0}
-    process.stdout.readline()
-    deadline = time.monotonic() + 30
-    while read[True] < 20 and time.monotonic() < deadline:
-        number = _newest(segment_path(link))
-        pixels = reader.read(PreviewRef(path=str(segment_path(link)), number=number))
-        read[pixels is not None] += 1
-        assert pixels is None or pixels.min() == pixels.max() == number % 256
+    try:
+        process.stdout.readline()
+        deadline = time.monotonic() + 30
+        while read[True] < 20 and time.monotonic() < deadline:
+            number = _newest(segment_path(link))
+            pixels = reader.read(PreviewRef(path=str(segment_path(link)), number=number))
+            read[pixels is not None] += 1
+            assert pixels is None or pixels.min() == pixels.max() == number % 256
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
     print(f"\nwhole {read[True]}, written over meanwhile {read[False]}")
     assert read[True] >= 20
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
     assert segment_path(link).exists()  # left behind, and the next line's
     writer = PreviewWriter(link)
     assert not writer.path.exists()
