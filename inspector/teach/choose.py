@@ -19,7 +19,6 @@ from inspector.teach.graph import Floats
 from inspector.teach.taught import Method, Stack, find_shrink, fit, place_blends
 
 FEATURES = {
-    "fine": FeatureSpec(taps=("stride16", "deep")),
     "deep": FeatureSpec(taps=("deep",)),
     "wide": FeatureSpec(taps=("deep", "context")),
 }
@@ -53,7 +52,7 @@ def try_methods(
     prepared_as: str, features: str, good: Stack, damaged: Stack, held: npt.NDArray[np.bool_], seed: int
 ) -> list[Trial]:
     """Every method on one kind of features: fitted to `good[~held]`, tried on `good[held]` and on `damaged`."""
-    shrink = find_shrink(good[~held])
+    shrink = find_shrink(good, FEATURES[features], held)
     trials = []
     for method in METHODS:
         taught = fit(good[~held], FEATURES[features], method, shrink=shrink, seed=seed)

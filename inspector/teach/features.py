@@ -15,6 +15,8 @@ from inspector.teach.graph import Floats, GraphBuilder
 
 TAP_STRIDE = {"stride8": 8, "stride16": 16, "deep": 16, "context": 32}
 TAP_CHANNELS = {"stride8": 40, "stride16": 80, "deep": 112, "context": 192}
+# Kept principal components: all of the fine taps; of the context the first ones carry what helps.
+TAP_DIMENSIONS = {"stride8": 40, "stride16": 80, "deep": 112, "context": 48}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,21 @@ class Whitening:
         turned = builder.node("Conv", features, kernel, bias, kernel_shape=[1, 1])
         flat = builder.node("Reshape", turned, builder.ints(self.matrix.shape[1], cells))
         return builder.node("Transpose", flat, perm=[1, 0])
+
+
+def fit_block_whitening(rows: npt.NDArray[np.floating], spec: FeatureSpec) -> Whitening:
+    """Whitening of features (n, C) tap by tap, so that a tap with many channels does not crowd out another."""
+    blocks, at = [], 0
+    for tap in spec.taps:
+        blocks.append(fit_whitening(rows[:, at : at + TAP_CHANNELS[tap]], TAP_DIMENSIONS[tap]))
+        at += TAP_CHANNELS[tap]
+    matrix = np.zeros((at, sum(block.matrix.shape[1] for block in blocks)), np.float32)
+    row = column = 0
+    for block in blocks:
+        height, width = block.matrix.shape
+        matrix[row : row + height, column : column + width] = block.matrix
+        row, column = row + height, column + width
+    return Whitening(mean=np.concatenate([block.mean for block in blocks]), matrix=matrix)
 
 
 def fit_whitening(rows: npt.NDArray[np.floating], dimensions: int, floor: float = 1e-2) -> Whitening:

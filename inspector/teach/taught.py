@@ -13,14 +13,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from inspector.teach.features import FeatureSpec, Whitening, append_features, fit_whitening
+from inspector.teach.features import FeatureSpec, Whitening, append_features, fit_block_whitening
 from inspector.teach.gaussian import Gaussian, choose_shrink, fit_gaussian
 from inspector.teach.graph import Floats, GraphBuilder
 from inspector.teach.memory import Memory, fit_memory
 
 Method = Literal["gaussian", "memory", "both"]
 Stack = npt.NDArray[np.float16]
-DIMENSIONS = 112
 BANK = 1500
 _SAMPLED_ROWS = 20_000
 _BANK_ROWS = 15_000
@@ -85,7 +84,7 @@ def fit(
     stack: Stack, features: FeatureSpec, method: Method, *, shrink: float, seed: int, blends: tuple[Blend, ...] = ()
 ) -> Taught:
     """Fit to features (n, cells, C); the places and widths are those of `blends` where given."""
-    whitening = fit_whitening(_sample(stack, _SAMPLED_ROWS), DIMENSIONS)
+    whitening = fit_block_whitening(_sample(stack, _SAMPLED_ROWS), features)
     rows = whitening.apply(stack)
     models: list[Gaussian | Memory] = []
     if method in ("gaussian", "both"):
@@ -106,10 +105,9 @@ def _sample(stack: npt.NDArray[np.floating], most: int) -> Floats:
     return rows[::step].astype(np.float32)
 
 
-def find_shrink(stack: Stack) -> float:
-    """The Gaussian's shrinkage by likelihood of every fourth picture after a fit to the others."""
-    held = np.arange(len(stack)) % 4 == 0
-    whitening = fit_whitening(_sample(stack[~held], _SAMPLED_ROWS), DIMENSIONS)
+def find_shrink(stack: Stack, features: FeatureSpec, held: npt.NDArray[np.bool_]) -> float:
+    """The Gaussian's shrinkage by likelihood of the `held` pictures after a fit to the others."""
+    whitening = fit_block_whitening(_sample(stack[~held], _SAMPLED_ROWS), features)
     return choose_shrink(whitening.apply(stack[~held]), whitening.apply(stack[held]))
 
 
@@ -131,12 +129,12 @@ def cross_validate(
     *,
     shrink: float,
     seed: int,
-    folds: int,
+    fold_of: npt.NDArray[np.intp],
     step: Callable[[int], None],
 ) -> tuple[tuple[Blend, ...], Floats, int]:
-    """(places and widths, maps (n, cells), top cells): every picture is judged by a model that was not fitted to it."""
-    count = len(stack)
-    fold_of = np.random.default_rng(seed).permutation(count) % folds
+    """(places and widths, maps (n, cells), top cells): every picture is judged by a model that was not fitted to its
+    fold; `fold_of` (n,) numbers the folds."""
+    folds = int(fold_of.max()) + 1
     placed: list[Taught] = []
     maps = np.zeros(stack.shape[:2], np.float32)
     raw: list[tuple[npt.NDArray[np.bool_], Taught]] = []

@@ -22,13 +22,14 @@ from inspector.teach.choose import FEATURES
 from inspector.teach.doctor import Checkup, Finding, examine, rank_unlike
 from inspector.teach.folder import appears_whole, refuse_existing
 from inspector.teach.graph import Floats, GraphBuilder
+from inspector.teach.groups import find_groups, spread_groups
 from inspector.teach.options import Progress, TeachOptions, TeachResult
 from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.prepare import Preparation, make_preparation, patch_specs
 from inspector.teach.report import ReportData, write_report
 from inspector.teach.taught import Blend, Stack, Taught, cross_validate, find_shrink, fit
 from inspector.teach.threshold import Threshold, place_threshold, sharpen_threshold
-from inspector.teach.trials import Choice, choose
+from inspector.teach.trials import FEWEST_FOR_TRIALS, Choice, choose
 from inspector.teach.watch import Watch
 from inspector.teach.writing import Written, write_model
 from inspector.types import Pixels
@@ -188,8 +189,11 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
         for path in sorted(set(files) - set(kept))
     ]
     counted = _counted(options, preparation)
-    shrink = find_shrink(stack) if len(stack) >= 8 else choice.trial.shrink
-    blends, maps, scores = _validate(stack, choice, shrink, counted, options, watch)
+    groups = find_groups(stack)
+    shrink = choice.trial.shrink
+    if len(stack) >= FEWEST_FOR_TRIALS:
+        shrink = find_shrink(stack, FEATURES[kind], spread_groups(groups, 4, options.seed) == 0)
+    blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
     order, odd = rank_unlike(kept, scores)
     findings += [
         Finding(path=kept[index], code="unlike", text=f"{kept[index].name}: unlike the other good ones")
@@ -199,10 +203,11 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
     if options.exclude_suspects and odd:
         keep = np.setdiff1d(np.arange(len(kept)), odd)
         stack, kept = stack[keep], [kept[index] for index in keep]
-        blends, maps, scores = _validate(stack, choice, shrink, counted, options, watch)
+        groups = find_groups(stack)
+        blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
     taught = fit(stack, FEATURES[kind], choice.trial.method, shrink=shrink, seed=options.seed, blends=blends)
     defect_scores = _defect_scores(taught, preparation, kind, counted, options)
-    threshold = sharpen_threshold(place_threshold(scores, options.target_false_rejects), defect_scores)
+    threshold = sharpen_threshold(place_threshold(scores, options.target_false_rejects, groups), defect_scores)
     example_rows = np.stack([preparation.features(patch)[kind] for patch in examples])
     return Learned(
         taught=taught,
@@ -249,16 +254,22 @@ def _counted(options: TeachOptions, preparation: Preparation) -> Floats:
 
 
 def _validate(
-    stack: Stack, choice: Choice, shrink: float, counted: Floats, options: TeachOptions, watch: Watch
+    stack: Stack,
+    groups: npt.NDArray[np.intp],
+    choice: Choice,
+    shrink: float,
+    counted: Floats,
+    options: TeachOptions,
+    watch: Watch,
 ) -> tuple[tuple[Blend, ...], Floats, Floats]:
-    folds = min(FOLDS, len(stack))
+    folds = min(FOLDS, int(groups.max()) + 1)
     blends, maps, top = cross_validate(
         stack,
         FEATURES[choice.trial.features],
         choice.trial.method,
         shrink=shrink,
         seed=options.seed,
-        folds=folds,
+        fold_of=spread_groups(groups, folds, options.seed),
         step=lambda fold: watch.step("cross-validation", fold, folds),
     )
     maps *= counted

@@ -21,8 +21,8 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """`raw` on the model's own scale; `seen` of `images` good scores lie above it, so at most `at_most` of all good
-    parts do, at 95 % confidence. `images_needed` good images without one above would show `target`."""
+    """`raw` on the model's own scale; `seen` of `images` good parts lie above it, so at most `at_most` of all good
+    parts do, at 95 % confidence. `images_needed` good parts without one above would show `target`."""
 
     raw: float
     seen: int
@@ -66,11 +66,19 @@ def images_needed(target: float, confidence: float = CONFIDENCE) -> int:
     return math.ceil(math.log(1 - confidence) / math.log1p(-target))
 
 
-def place_threshold(scores: npt.NDArray[np.floating], target: float) -> Threshold:
+def place_threshold(
+    scores: npt.NDArray[np.floating], target: float, groups: npt.NDArray[np.intp] | None = None
+) -> Threshold:
     """The lowest threshold whose claim keeps `target`; the highest score where so few images allow no such claim.
+
+    Pictures with the same number in `groups` (n,) show one part and count as one, by their highest score.
 
     The threshold lies a hair above a score, so that the image that gave it passes.
     """
+    if groups is not None:
+        highest = np.full(int(groups.max()) + 1, -np.inf)
+        np.maximum.at(highest, groups, scores)
+        scores = highest
     ordered = np.sort(scores.astype(np.float64))[::-1]
     seen = 0
     while seen + 1 < len(ordered) and at_most(seen + 1, len(ordered)) <= target:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.teach.choose import FEATURES, Trial, try_methods
+from inspector.teach.groups import find_groups, spread_groups
 from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import KINDS, damage
@@ -25,10 +26,11 @@ from inspector.types import Pixels
 MOST_GOOD = 160
 DAMAGED = 72
 FEWEST_FOR_TRIALS = 12
-# A dearer preparation has to be better by this much to be taken, and any way but the usual one too: smaller
-# differences are the luck of the made-up defects.
+# A dearer preparation has to be better by this much to be taken, and so has any way but the usual one: smaller
+# differences are the luck of the made-up defects, which are small and so flatter features without context.
 WORTH = 0.02
-USUAL = ("deep", "both")
+UNUSUAL = 0.04
+USUAL = ("wide", "both")
 _LOST = 0.02
 
 
@@ -47,12 +49,11 @@ def choose(
 ) -> Choice:
     """Try `preparations` with every method on at most `MOST_GOOD` pictures; `defects` join the made-up ones."""
     if len(good) < FEWEST_FOR_TRIALS:
-        trial = Trial(prepared_as=preparations[-1].name, features="deep", method="both", shrink=50.0, separation=0.0)
+        trial = Trial(prepared_as=preparations[-1].name, features=USUAL[0], method="both", shrink=50.0, separation=0.0)
         reason = f"{len(good)} pictures are too few to try anything on (wanted {FEWEST_FOR_TRIALS}); the usual way"
         return Choice(preparation=preparations[-1], trial=trial, trials=(), reason=reason)
     used = [good[int(i)] for i in np.linspace(0, len(good) - 1, min(len(good), MOST_GOOD))]
-    held = np.random.default_rng(seed).permutation(len(used)) % 3 == 0
-    table = _collect(used, held, defects, preparations, seed, watch)
+    table, held = _collect(used, defects, preparations, seed, watch)
     best: list[tuple[Preparation, Trial]] = []
     trials: list[Trial] = []
     for preparation in preparations:
@@ -71,10 +72,10 @@ def choose(
 
 
 def _take(tried: list[tuple[Preparation, Trial]]) -> tuple[Preparation, Trial]:
-    """The best; the usual method, and then a cheaper preparation, where it is as good but for `WORTH`."""
+    """The best after the handicaps; a cheaper preparation where it is as good but for `WORTH`."""
 
     def worth(pair: tuple[Preparation, Trial]) -> float:
-        return pair[1].separation + (WORTH if (pair[1].features, pair[1].method) == USUAL else 0.0)
+        return pair[1].separation - (0.0 if pair[1].features == USUAL[0] else UNUSUAL)
 
     top = max(map(worth, tried))
     near = [pair for pair in tried if worth(pair) >= top - WORTH]
@@ -125,12 +126,12 @@ class _Gathered:
 
 def _collect(
     used: Sequence[Path],
-    held: npt.NDArray[np.bool_],
     defects: Sequence[Path],
     preparations: Sequence[Preparation],
     seed: int,
     watch: Watch,
-) -> dict[str, _Gathered]:
+) -> tuple[dict[str, _Gathered], npt.NDArray[np.bool_]]:
+    """Features of everything, and which good pictures are held back (one part's pictures together)."""
     table = {preparation.name: _Gathered(preparation.kinds) for preparation in preparations}
     total = len(used) + DAMAGED + len(defects)
     done = 0
@@ -145,12 +146,21 @@ def _collect(
     for path in used:
         add(read_picture(path).pixels, True)
     rng = np.random.default_rng(seed)
+    held = _held_back(table[preparations[0].name], seed)
     hosts = [path for path, keep in zip(used, held, strict=True) if keep]
     for number in range(DAMAGED):
         add(damaged_picture(hosts, number, rng), False)
     for path in defects:
         add(read_picture(path).pixels, False)
-    return table
+    return table, held
+
+
+def _held_back(gathered: _Gathered, seed: int) -> npt.NDArray[np.bool_]:
+    """A third of the pictures; those in which the part was not found belong to no one and stay."""
+    held = np.zeros(len(gathered.found), np.bool_)
+    groups = find_groups(gathered.good["deep"])
+    held[np.flatnonzero(gathered.found)] = spread_groups(groups, 3, seed) == 0
+    return held
 
 
 def damaged_picture(hosts: Sequence[Path], number: int, rng: np.random.Generator) -> Pixels:

@@ -1,0 +1,61 @@
+"""The notions of normal: what they find, and that they shrink and group as they say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from inspector.teach.features import fit_whitening
+from inspector.teach.gaussian import choose_shrink, fit_gaussian
+from inspector.teach.groups import find_groups, spread_groups
+from inspector.teach.memory import fit_memory
+
+
+def test_gaussian_distance_is_mahalanobis() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(0, [1, 3, 0.2], (400, 2, 3)).astype(np.float32)
+    model = fit_gaussian(rows, shrink=1e-3)
+    probe = rng.normal(0, 1, (5, 2, 3)).astype(np.float32)
+    centred = probe[:, 0] - rows[:, 0].mean(axis=0)
+    wanted = np.sqrt(np.einsum("nd,de,ne->n", centred, np.linalg.inv(np.cov(rows[:, 0].T, bias=True)), centred))
+    np.testing.assert_allclose(model.distance(probe)[:, 0], wanted, rtol=5e-3)
+
+
+def test_few_pictures_ask_for_more_shrinkage() -> None:
+    rng = np.random.default_rng(2)
+    mix = rng.normal(0, 1, (4, 40, 40)) / 6
+    draw = lambda count: np.einsum("ncd,cde->nce", rng.normal(0, 1, (count, 4, 40)), mix).astype(np.float32)  # noqa: E731
+    held = draw(200)
+    assert choose_shrink(draw(12), held) > choose_shrink(draw(2000), held)
+
+
+def test_memory_keeps_the_rare_ones_and_measures_the_nearest() -> None:
+    rng = np.random.default_rng(3)
+    rows = np.vstack([rng.normal(0, 0.01, (500, 8)), np.full((1, 8), 5.0)]).astype(np.float32)
+    memory = fit_memory(rows, 20, seed=1)
+    assert memory.distance(np.full((1, 1, 8), 5.0, np.float32))[0, 0] < 1e-2
+    far = memory.distance(np.full((1, 1, 8), -5.0, np.float32))[0, 0]
+    np.testing.assert_allclose(far, 5 * np.sqrt(8), rtol=0.02)
+
+
+def test_whitening_gives_unit_variance_and_a_fixed_sign() -> None:
+    rng = np.random.default_rng(4)
+    rows = rng.normal(0, 1, (3000, 6)) @ rng.normal(0, 1, (6, 6))
+    whitened = fit_whitening(rows, 6, floor=0.0).apply(rows)
+    np.testing.assert_allclose(np.cov(whitened.T), np.eye(6), atol=1e-3)
+
+
+def test_pictures_of_one_part_are_found_and_never_torn_apart() -> None:
+    rng = np.random.default_rng(6)
+    parts = rng.normal(0, 1, (12, 30, 24))
+    pictures = np.concatenate([parts + rng.normal(0, 0.3, parts.shape) for _ in range(3)]).astype(np.float16)
+    groups = find_groups(pictures)
+    assert groups.max() + 1 == 12
+    assert all(len(set(groups[k::12])) == 1 for k in range(12))
+    folds = spread_groups(groups, 5, seed=1)
+    assert all(len(set(folds[groups == group])) == 1 for group in range(12))
+    assert np.bincount(folds).max() <= 9
+
+
+def test_different_pictures_stand_alone() -> None:
+    pictures = np.random.default_rng(7).normal(0, 1, (20, 30, 24)).astype(np.float16)
+    assert find_groups(pictures).max() + 1 == 20
