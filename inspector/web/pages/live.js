@@ -144,10 +144,13 @@ function drawBoxes(/** @type {number} */ width, /** @type {number} */ height, /*
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   pen.scale(dense, dense);
   pen.font = "bold 18px sans-serif";
-  for (const [x, y, w, h, label, score] of picture.boxes) {
+  // The weightiest last, so that it lies on top; more than three labels would hide the part.
+  const boxes = [...picture.boxes].sort((a, b) => (a[5] ?? 0) - (b[5] ?? 0));
+  for (const [place, [x, y, w, h, label, score]] of boxes.entries()) {
     const [left, top] = [x * scale, y * scale];
     pen.lineWidth = 5; pen.strokeStyle = "#fff"; pen.strokeRect(left, top, w * scale, h * scale);
     pen.lineWidth = 3; pen.strokeStyle = "#c8102e"; pen.strokeRect(left, top, w * scale, h * scale);
+    if (place < boxes.length - 3) continue;
     const words = score === null ? label : `${label} ${score.toFixed(2)}`;
     const wide = pen.measureText(words).width + 12;
     const from = { x: Math.max(0, Math.min(left, width - wide)), y: top >= 28 ? top - 28 : Math.min(top + h * scale, height - 26) };
