@@ -49,7 +49,13 @@ def separation(good: Floats, damaged: Floats) -> float:
 
 
 def try_methods(
-    prepared_as: str, features: str, good: Stack, damaged: Stack, held: npt.NDArray[np.bool_], seed: int
+    prepared_as: str,
+    features: str,
+    good: Stack,
+    damaged: Stack,
+    held: npt.NDArray[np.bool_],
+    counted: Floats,
+    seed: int,
 ) -> list[Trial]:
     """Every method on one kind of features: fitted to `good[~held]`, tried on `good[held]` and on `damaged`."""
     shrink = find_shrink(good, FEATURES[features], held)
@@ -57,6 +63,14 @@ def try_methods(
     for method in METHODS:
         taught = fit(good[~held], FEATURES[features], method, shrink=shrink, seed=seed)
         taught = place_blends(taught, good[held])
-        value = separation(taught.scores(taught.maps(good[held])), taught.scores(taught.maps(damaged)))
-        trials.append(Trial(prepared_as=prepared_as, features=features, method=method, shrink=shrink, separation=value))
+        scores = [taught.scores(taught.maps(stack) * counted) for stack in (good[held], damaged)]
+        trials.append(
+            Trial(
+                prepared_as=prepared_as,
+                features=features,
+                method=method,
+                shrink=shrink,
+                separation=separation(scores[0], scores[1]),
+            )
+        )
     return trials

@@ -10,37 +10,56 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from inspector.inference.extract import Extractor
 from inspector.recipe import LocateLimits
 from inspector.teach.features import FeatureSpec, append_features
-from inspector.teach.graph import GraphBuilder
+from inspector.teach.graph import Floats, GraphBuilder
 from inspector.teach.taught import Stack
 from inspector.types import Pixels
 from inspector.vision.locate import Locator, Reference
 from inspector.vision.patch import PatchMaker, PatchSpec
 
-# 256 x 256: what a part costs by default. A long strip may cost more: its narrow side decides what can be seen.
+# 256 x 256: what a part costs by default. Of a long strip the narrow side decides what can be seen, and of a part that
+# is located the resolution pays; both may cost more.
 BASE_PX = 256 * 256
-STRIP_PX = 640 * 256
+LARGE_PX = 640 * 256
 STRIP_ASPECT = 2.0
+COVERED = 0.3
 MULTIPLE = 32
 
 
 def patch_specs(reference: Reference) -> list[PatchSpec]:
     """The ways worth trying, the cheapest first: the whole frame, and the located part where its pose varies."""
     width, height = reference.picture_wh
-    specs = [_sized("resize", width, height, px) for px in _budgets(width, height)]
+    long_strip = max(width, height) / min(width, height) >= STRIP_ASPECT
+    specs = [_sized("resize", width, height, px) for px in ([BASE_PX, LARGE_PX] if long_strip else [BASE_PX])]
     if reference.kind == "outline" and reference.pose_varies:
         width, height = (round(side) for side in reference.box_wh)
-        specs += [_sized("rectify", width, height, px) for px in _budgets(width, height)[-1:]]
+        specs += [_sized("rectify", width, height, px) for px in (BASE_PX, LARGE_PX)]
     return list(dict.fromkeys(specs))
 
 
-def _budgets(width: int, height: int) -> list[int]:
-    long_strip = max(width, height) / min(width, height) >= STRIP_ASPECT
-    return [BASE_PX, STRIP_PX] if long_strip else [BASE_PX]
+def part_cells(reference: Reference, spec: PatchSpec) -> Floats:
+    """Which cells of a patch are judged, float32 (cells,) of 1 and 0: of a located part those that good parts cover,
+    and one more around them (a burr stands out there); of a whole frame all. The belt's dust is no defect."""
+    rows, columns = spec.height // 16, spec.width // 16
+    if spec.kind == "resize":
+        return np.ones(rows * columns, np.float32)
+    scale = min(spec.width / reference.box_wh[0], spec.height / reference.box_wh[1])
+    zoom = scale * reference.factor
+    middle = (reference.mask.shape[0] - 1) / 2
+    x, y = (
+        (side - 1) / 2 - offset * scale - middle * zoom
+        for side, offset in zip((spec.width, spec.height), reference.box_xy, strict=True)
+    )
+    covered = cv2.warpAffine(
+        (reference.mask > COVERED).astype(np.float32), np.array([[zoom, 0, x], [0, zoom, y]]), (spec.width, spec.height)
+    )
+    cells = covered.reshape(rows, 16, columns, 16).mean(axis=(1, 3)) > 0.05
+    return np.asarray(cv2.dilate(cells.astype(np.float32), np.ones((3, 3), np.uint8)), np.float32).ravel()
 
 
 def _sized(kind: str, width: int, height: int, px: int) -> PatchSpec:
@@ -52,12 +71,14 @@ def _sized(kind: str, width: int, height: int, px: int) -> PatchSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """One way to make patches, with the extractor of the feature kinds asked for at its size."""
+    """One way to make patches, with the extractor of the feature kinds asked for at its size; `counted`
+    (cells,) is 1 for the cells that are judged."""
 
     spec: PatchSpec
     maker: PatchMaker
     extractor: Extractor
     kinds: tuple[str, ...]
+    counted: Floats
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -93,7 +114,13 @@ def make_preparation(
         builder.output(f"features_{kind}", append_features(builder, features), shape)
     locator = Locator(reference, LocateLimits()) if spec.kind == "rectify" else None
     extractor = Extractor(builder.finish(), backbone.origin, threads=threads)
-    return Preparation(spec=spec, maker=PatchMaker(spec, locator), extractor=extractor, kinds=tuple(kinds))
+    return Preparation(
+        spec=spec,
+        maker=PatchMaker(spec, locator),
+        extractor=extractor,
+        kinds=tuple(kinds),
+        counted=part_cells(reference, spec),
+    )
 
 
 def stack(rows: Sequence[Stack]) -> Stack:

@@ -110,8 +110,8 @@ def _claim(data: ReportData) -> str:
     return (
         f"<p>Taught from <b>{len(data.files)}</b> good pictures in {data.seconds:.0f} s. "
         f"At this threshold <b>at most {100 * t.at_most:.2f} %</b> of good parts like these are thrown out, at 95 % "
-        f"confidence, from {t.images} parts ({t.seen} of them lie above it; pictures far more alike than the others count "
-        f"as one part). To show the wanted "
+        f"confidence, from {t.images} parts ({t.seen} of them lie above it; pictures far more alike than the others "
+        f"count as one part). To show the wanted "
         f"{100 * t.target:.2f} % takes {t.images_needed} good parts without one above; 0.5 % takes 598.</p>"
         f"<p>{html.escape(t.method)}. Good parts that look otherwise than those taught (another lot, another lamp) "
         f"are not covered by this. One part takes {data.ms:.1f} ms in the model on this machine, now.</p>"

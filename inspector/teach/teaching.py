@@ -192,7 +192,8 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
     groups = find_groups(stack)
     shrink = choice.trial.shrink
     if len(stack) >= FEWEST_FOR_TRIALS:
-        shrink = find_shrink(stack, FEATURES[kind], spread_groups(groups, 4, options.seed) == 0)
+        held = np.random.default_rng(options.seed).permutation(len(stack)) % 4 == 0
+        shrink = find_shrink(stack, FEATURES[kind], held)
     blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
     order, odd = rank_unlike(kept, scores)
     findings += [
@@ -246,11 +247,12 @@ def _features(
 
 def _counted(options: TeachOptions, preparation: Preparation) -> Floats:
     if options.ignore is None:
-        return np.ones(preparation.cells[0] * preparation.cells[1], np.float32)
-    ignored = shrink_mask(load_mask(options.ignore), preparation.cells)
-    if ignored.all():
-        raise DatasetError(f"{options.ignore}: ignores the whole patch, wanted some of it black")
-    return (~ignored).ravel().astype(np.float32)
+        return preparation.counted
+    ignored = shrink_mask(load_mask(options.ignore), preparation.cells).ravel()
+    counted = np.where(ignored, np.float32(0), preparation.counted)
+    if not counted.any():
+        raise DatasetError(f"{options.ignore}: ignores the whole part, wanted some of it black")
+    return counted
 
 
 def _validate(

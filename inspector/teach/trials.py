@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.teach.choose import FEATURES, Trial, try_methods
-from inspector.teach.groups import find_groups, spread_groups
 from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import KINDS, damage
@@ -63,7 +62,13 @@ def choose(
         for number, kind in enumerate(FEATURES):
             watch.step(f"trying {preparation.name}", number, len(FEATURES))
             found = try_methods(
-                preparation.name, kind, gathered.good[kind], gathered.bad[kind], held[gathered.found], seed
+                preparation.name,
+                kind,
+                gathered.good[kind],
+                gathered.bad[kind],
+                held[gathered.found],
+                preparation.counted,
+                seed,
             )
             trials += found
             best += [(preparation, trial) for trial in found]
@@ -131,7 +136,7 @@ def _collect(
     seed: int,
     watch: Watch,
 ) -> tuple[dict[str, _Gathered], npt.NDArray[np.bool_]]:
-    """Features of everything, and which good pictures are held back (one part's pictures together)."""
+    """Features of everything, and which good pictures are held back."""
     table = {preparation.name: _Gathered(preparation.kinds) for preparation in preparations}
     total = len(used) + DAMAGED + len(defects)
     done = 0
@@ -146,21 +151,13 @@ def _collect(
     for path in used:
         add(read_picture(path).pixels, True)
     rng = np.random.default_rng(seed)
-    held = _held_back(table[preparations[0].name], seed)
+    held = rng.permutation(len(used)) % 3 == 0
     hosts = [path for path, keep in zip(used, held, strict=True) if keep]
     for number in range(DAMAGED):
         add(damaged_picture(hosts, number, rng), False)
     for path in defects:
         add(read_picture(path).pixels, False)
     return table, held
-
-
-def _held_back(gathered: _Gathered, seed: int) -> npt.NDArray[np.bool_]:
-    """A third of the pictures; those in which the part was not found belong to no one and stay."""
-    held = np.zeros(len(gathered.found), np.bool_)
-    groups = find_groups(gathered.good["deep"])
-    held[np.flatnonzero(gathered.found)] = spread_groups(groups, 3, seed) == 0
-    return held
 
 
 def damaged_picture(hosts: Sequence[Path], number: int, rng: np.random.Generator) -> Pixels:

@@ -39,3 +39,12 @@ def write_parts(folder: Path, count: int, *, bad: bool = False, first: int = 0) 
         cv2.imwrite(str(path), bad_part(index + 1000) if bad else good_part(index))
         paths.append(path)
     return paths
+
+
+def quiet(*_: object) -> None:
+    """Progress nobody looks at."""
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False

@@ -15,18 +15,10 @@ import pytest
 from inspector.errors import DatasetError, StationError
 from inspector.evaluate import evaluate, load_maker
 from inspector.inference.runner import Runner
-from inspector.teach import Cancelled, Progress, TeachOptions, TeachResult, teach
+from inspector.teach import Cancelled, TeachOptions, TeachResult, teach
 from inspector.teach.doctor import examine
 from inspector.teach.watch import Watch
-from tests.teach.made import bad_part, good_part, write_parts
-
-
-def quiet(step: Progress) -> None:
-    """Progress nobody looks at."""
-
-
-def never() -> bool:
-    return False
+from tests.teach.made import bad_part, good_part, never, quiet, write_parts
 
 
 def run(files: list[Path], out: Path, **options: object) -> TeachResult:
@@ -101,7 +93,7 @@ def test_defects_are_used_and_evaluated(tmp_path: Path, taught: TeachResult) -> 
     assert result.threshold_raw > taught.threshold_raw * 0.99
     write_parts(tmp_path / "set" / "test" / "good", 6, first=600)
     write_parts(tmp_path / "set" / "test" / "blob", 6, bad=True, first=600)
-    found = evaluate(result.folder, tmp_path / "set", threads=1, progress=lambda done, total: None)
+    found = evaluate(result.folder, tmp_path / "set", threads=1, progress=quiet)
     assert found.image_auroc == 1.0
     assert found.per_defect == {"blob": found.escape_rate}
     assert json.dumps(found.per_defect)
