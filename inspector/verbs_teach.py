@@ -18,6 +18,7 @@ from rich.progress import Progress as Bar
 
 from inspector.errors import StationError, UsageError
 from inspector.evaluate import Evaluation, evaluate
+from inspector.evaluate_report import write_evaluation
 from inspector.teach import Cancelled, Progress, TeachOptions, TeachResult, teach
 from inspector.teach.pictures import list_pictures
 
@@ -39,10 +40,24 @@ def teach_verb(
     ] = 0.01,
     seed: Annotated[int, typer.Option(help="Same pictures and same seed give the same model.")] = 1,
     threads: Threads = 2,
+    budget_ms: Annotated[float | None, typer.Option(min=0.1, help="Longest time of one part in the features.")] = None,
+    exclude_suspects: Annotated[
+        bool, typer.Option(help="Leave out good pictures that look unlike the others.")
+    ] = False,
+    ignore: Annotated[Path | None, typer.Option(help="PNG mask of the patch; white is ignored.")] = None,
+    defects: Annotated[Path | None, typer.Option(help="Folder of pictures of defective parts.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Learn a model from pictures of good parts."""
-    options = TeachOptions(target_false_rejects=target_false_rejects, seed=seed, threads=threads)
+    options = TeachOptions(
+        target_false_rejects=target_false_rejects,
+        seed=seed,
+        threads=threads,
+        budget_ms=budget_ms,
+        exclude_suspects=exclude_suspects,
+        ignore=ignore,
+        defects=defects,
+    )
     try:
         with Bar(console=Console(stderr=True), transient=True) as bar:
             result = teach(list_pictures(good), out, options, _shown_on(bar), lambda: False)
@@ -58,6 +73,7 @@ def evaluate_verb(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     dataset: Annotated[Path, typer.Argument(help="Folder with test/good, test/<defect>, ground_truth.")],
     threads: Threads = 2,
+    report: Annotated[Path | None, typer.Option(help="HTML file to write: curve, scores, worst misses.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge a labelled data set with a model and count."""
@@ -73,6 +89,8 @@ def evaluate_verb(
     except StationError as why:
         raise _failed(why) from None
     document = evaluation_document(result)
+    if report is not None:
+        write_evaluation(report, result, document)
     typer.echo(json.dumps(document) if as_json else _evaluation_words(document))
 
 
@@ -100,8 +118,12 @@ def _teach_words(result: TeachResult) -> str:
     return (
         f"{result.folder}: taught from {result.images} good pictures in {result.seconds:.0f} s\n"
         f"chosen: {result.chosen}\n"
-        f"at this threshold at most {100 * result.false_rejects_at_most:.2f} % false rejects, at 95 % confidence, "
-        f"from {result.images} pictures ({result.images_needed} would show the target)"
+        f"why: {result.reason}\n"
+        f"at this threshold at most {100 * result.false_rejects_at_most:.2f} % false rejects, at 95 % confidence "
+        f"({result.images_needed} good parts, each another one, would show the target)\n"
+        f"one part takes {result.ms_per_part:.1f} ms in the model here\n"
+        f"most unlike the others: {', '.join(Path(name).name for name in result.suspects)}"
+        + "".join(f"\ndoctor: {text}" for text in result.findings)
     )
 
 

@@ -43,6 +43,7 @@ LEVELS = {
     "fast": 8,
     "running": 8,
     "evaluate": 8,
+    "evaluate_report": 8,
     "supervisor": 8,
     "runs": 9,
     "benchmark": 9,
