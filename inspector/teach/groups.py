@@ -15,7 +15,7 @@ import numpy.typing as npt
 from inspector.teach.features import fit_whitening
 from inspector.teach.taught import Stack
 
-ALIKE = 0.8
+ALIKE = 0.6
 _CELLS = 96
 _DIMENSIONS = 48
 _LARGEST_SHARE = 0.25

@@ -7,7 +7,6 @@ own at low priority; `progress` is called between steps and `cancelled` asked th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,29 +15,20 @@ import numpy.typing as npt
 from inspector.clock import perf_ns
 from inspector.errors import DatasetError, ModelError
 from inspector.inference.extract import Extractor
-from inspector.inference.outputs import shrink_mask
 from inspector.inference.runner import Runner
 from inspector.teach.choose import FEATURES
-from inspector.teach.doctor import Checkup, Finding, examine, rank_unlike
+from inspector.teach.doctor import Checkup, examine
 from inspector.teach.folder import appears_whole, refuse_existing
-from inspector.teach.graph import Floats, GraphBuilder
-from inspector.teach.groups import find_groups, spread_groups
+from inspector.teach.learning import FEWEST, Learned, build, learn
 from inspector.teach.options import Progress, TeachOptions, TeachResult
 from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.prepare import Preparation, make_preparation, patch_specs
 from inspector.teach.report import ReportData, write_report
-from inspector.teach.taught import Blend, Stack, Taught, cross_validate, find_shrink, fit
-from inspector.teach.threshold import Threshold, place_threshold, sharpen_threshold
-from inspector.teach.trials import FEWEST_FOR_TRIALS, Choice, choose
+from inspector.teach.trials import Choice, choose
 from inspector.teach.watch import Watch
 from inspector.teach.writing import Written, write_model
-from inspector.types import Pixels
-from inspector.vision.patch import load_mask
 from inspector.vision.reference import Reference
 from inspector.vision.teaching import MOST_PICTURES, teach_reference
-
-FOLDS = 5
-FEWEST = 3
 
 
 def teach(
@@ -78,20 +68,7 @@ def teach(
         runner = Runner(folder, threads=options.threads, spinning=False)
         _refuse_changed(runner, learned)
         seconds = (perf_ns() - started) / 1e9
-        findings = (*checkup.findings, *learned.findings)
-        report = ReportData(
-            name=f"{out.resolve().parent.name}/{out.name}",
-            choice=choice,
-            chosen=in_words(choice),
-            threshold=learned.threshold,
-            files=learned.files,
-            scores=learned.scores / learned.threshold.raw,
-            maps=learned.maps / learned.threshold.raw,
-            findings=findings,
-            defect_scores=learned.defect_scores / learned.threshold.raw,
-            ms=_time(runner),
-            seconds=seconds,
-        )
+        report = _report(f"{out.resolve().parent.name}/{out.name}", checkup, choice, learned, _time(runner), seconds)
         write_report(folder / "report.html", report, choice.preparation)
         sha = runner.model_sha
     return TeachResult(
@@ -101,11 +78,28 @@ def teach(
         reason=choice.reason,
         images=len(learned.files),
         suspects=tuple(str(path) for path in learned.suspects),
-        findings=tuple(finding.text for finding in findings),
+        findings=tuple(finding.text for finding in report.findings),
         threshold_raw=learned.threshold.raw,
         false_rejects_at_most=learned.threshold.at_most,
         images_needed=learned.threshold.images_needed,
         ms_per_part=report.ms,
+        seconds=seconds,
+    )
+
+
+def _report(name: str, checkup: Checkup, choice: Choice, learned: Learned, ms: float, seconds: float) -> ReportData:
+    scale = learned.threshold.raw
+    return ReportData(
+        name=name,
+        choice=choice,
+        chosen=in_words(choice),
+        threshold=learned.threshold,
+        files=learned.files,
+        scores=learned.scores / scale,
+        maps=learned.maps / scale,
+        findings=(*checkup.findings, *learned.findings),
+        defect_scores=learned.defect_scores / scale,
+        ms=ms,
         seconds=seconds,
     )
 
@@ -161,140 +155,6 @@ def in_words(choice: Choice) -> str:
         choice.trial.method, "a Gaussian for each cell and a memory of cells"
     )
     return f"{choice.preparation.name}, {choice.trial.features} features, {way}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
-    """The fitted model with what was found on the way; `scores` (n,) and `maps` (n, cells) are cross-validated."""
-
-    taught: Taught
-    threshold: Threshold
-    files: tuple[Path, ...]
-    scores: Floats
-    maps: Floats
-    counted: Floats
-    findings: tuple[Finding, ...]
-    suspects: tuple[Path, ...]
-    defect_scores: Floats
-    examples: tuple[Pixels, ...]
-    example_scores: Floats
-
-
-def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: Watch) -> Learned:
-    """Fit the chosen way to all pictures; scores, suspects and threshold by cross-validation."""
-    preparation, kind = choice.preparation, choice.trial.features
-    stack, kept, examples = _features(files, preparation, kind, watch)
-    findings = [
-        Finding(path=path, code="not_found", text=f"{path.name}: the part was not found in it; left out")
-        for path in sorted(set(files) - set(kept))
-    ]
-    counted = _counted(options, preparation)
-    groups = find_groups(stack)
-    shrink = choice.trial.shrink
-    if len(stack) >= FEWEST_FOR_TRIALS:
-        held = np.random.default_rng(options.seed).permutation(len(stack)) % 4 == 0
-        shrink = find_shrink(stack, FEATURES[kind], held)
-    blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
-    order, odd = rank_unlike(kept, scores)
-    findings += [
-        Finding(path=kept[index], code="unlike", text=f"{kept[index].name}: unlike the other good ones")
-        for index in odd
-    ]
-    suspects = tuple(kept[index] for index in order[:5])
-    if options.exclude_suspects and odd:
-        keep = np.setdiff1d(np.arange(len(kept)), odd)
-        stack, kept = stack[keep], [kept[index] for index in keep]
-        groups = find_groups(stack)
-        blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
-    taught = fit(stack, FEATURES[kind], choice.trial.method, shrink=shrink, seed=options.seed, blends=blends)
-    defect_scores = _defect_scores(taught, preparation, kind, counted, options)
-    threshold = sharpen_threshold(place_threshold(scores, options.target_false_rejects, groups), defect_scores)
-    example_rows = np.stack([preparation.features(patch)[kind] for patch in examples])
-    return Learned(
-        taught=taught,
-        threshold=threshold,
-        files=tuple(kept),
-        scores=scores,
-        maps=maps,
-        counted=counted,
-        findings=tuple(findings),
-        suspects=suspects,
-        defect_scores=defect_scores,
-        examples=examples,
-        example_scores=taught.scores(taught.maps(example_rows) * counted),
-    )
-
-
-def _features(
-    files: Sequence[Path], preparation: Preparation, kind: str, watch: Watch
-) -> tuple[Stack, list[Path], tuple[Pixels, ...]]:
-    rows: list[Stack] = []
-    kept: list[Path] = []
-    examples: list[Pixels] = []
-    for index, path in enumerate(files):
-        watch.step("features", index, len(files))
-        patch = preparation.patch(read_picture(path).pixels)
-        if patch is None:
-            continue
-        rows.append(preparation.features(patch)[kind])
-        kept.append(path)
-        if len(examples) < 2:
-            examples.append(patch)
-    if len(rows) < FEWEST:
-        raise DatasetError(f"the part was found in {len(rows)} pictures, wanted at least {FEWEST}")
-    return np.stack(rows), kept, tuple(examples)
-
-
-def _counted(options: TeachOptions, preparation: Preparation) -> Floats:
-    if options.ignore is None:
-        return preparation.counted
-    ignored = shrink_mask(load_mask(options.ignore), preparation.cells).ravel()
-    counted = np.where(ignored, np.float32(0), preparation.counted)
-    if not counted.any():
-        raise DatasetError(f"{options.ignore}: ignores the whole part, wanted some of it black")
-    return counted
-
-
-def _validate(
-    stack: Stack,
-    groups: npt.NDArray[np.intp],
-    choice: Choice,
-    shrink: float,
-    counted: Floats,
-    options: TeachOptions,
-    watch: Watch,
-) -> tuple[tuple[Blend, ...], Floats, Floats]:
-    folds = min(FOLDS, int(groups.max()) + 1)
-    blends, maps, top = cross_validate(
-        stack,
-        FEATURES[choice.trial.features],
-        choice.trial.method,
-        shrink=shrink,
-        seed=options.seed,
-        fold_of=spread_groups(groups, folds, options.seed),
-        step=lambda fold: watch.step("cross-validation", fold, folds),
-    )
-    maps *= counted
-    return blends, maps, np.sort(maps, axis=1)[:, -top:].mean(axis=1)
-
-
-def _defect_scores(
-    taught: Taught, preparation: Preparation, kind: str, counted: Floats, options: TeachOptions
-) -> Floats:
-    rows = []
-    for path in list_pictures(options.defects) if options.defects else []:
-        patch = preparation.patch(read_picture(path).pixels)
-        if patch is not None:
-            rows.append(preparation.features(patch)[kind])
-    return taught.scores(taught.maps(np.stack(rows)) * counted) if rows else np.zeros(0, np.float32)
-
-
-def build(learned: Learned, preparation: Preparation, options: TeachOptions) -> bytes:
-    """The whole model as one ONNX graph."""
-    backbone = Extractor(options.backbone.read_bytes(), options.backbone, threads=options.threads)
-    builder = GraphBuilder(backbone.model, preparation.spec.height, preparation.spec.width)
-    learned.taught.append(builder, preparation.cells, learned.threshold.raw, learned.counted)
-    return builder.finish()
 
 
 def _refuse_changed(runner: Runner, learned: Learned) -> None:

@@ -29,6 +29,8 @@ FEWEST_FOR_TRIALS = 12
 # differences are the luck of the made-up defects, which are small and so flatter features without context.
 WORTH = 0.02
 UNUSUAL = 0.04
+# Locate, then inspect: a whole frame in which the part lies now here, now there, has to be better by this much.
+UNLOCATED = 0.03
 USUAL = ("wide", "both")
 _LOST = 0.02
 
@@ -79,8 +81,11 @@ def choose(
 def _take(tried: list[tuple[Preparation, Trial]]) -> tuple[Preparation, Trial]:
     """The best after the handicaps; a cheaper preparation where it is as good but for `WORTH`."""
 
+    located = any(preparation.spec.kind == "rectify" for preparation, _ in tried)
+
     def worth(pair: tuple[Preparation, Trial]) -> float:
-        return pair[1].separation - (0.0 if pair[1].features == USUAL[0] else UNUSUAL)
+        unusual = UNUSUAL if pair[1].features != USUAL[0] else 0.0
+        return pair[1].separation - unusual - (UNLOCATED if located and pair[0].spec.kind == "resize" else 0.0)
 
     top = max(map(worth, tried))
     near = [pair for pair in tried if worth(pair) >= top - WORTH]
@@ -170,8 +175,9 @@ def damaged_picture(hosts: Sequence[Path], number: int, rng: np.random.Generator
 
 
 def busy_places(pixels: Pixels) -> npt.NDArray[np.float32]:
-    """Where the part is likely to be, float32 (H, W) of weights: blurred edges on a floor of a tenth of their mean."""
+    """Where the part is likely to be, float32 (H, W) of weights: blurred edges, squared, so that an empty background
+    of any size draws few defects."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY).astype(np.float32)
     edges = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1))
     weights = cv2.blur(edges, (max(3, pixels.shape[1] // 16), max(3, pixels.shape[0] // 16)))
-    return np.asarray(weights + 0.1 * weights.mean() + 1e-3, np.float32)
+    return np.asarray((weights / (weights.mean() + 1e-6)) ** 2 + 1e-3, np.float32)

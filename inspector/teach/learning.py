@@ -1,0 +1,167 @@
+"""Learning the chosen way: features of all good pictures, cross-validation, threshold, the fit to all, the graph.
+
+What it is: `learn` and `build`. What it is not: the choice (trials) or the files (writing). The teaching process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from inspector.errors import DatasetError
+from inspector.inference.extract import Extractor
+from inspector.inference.outputs import shrink_mask
+from inspector.teach.choose import FEATURES
+from inspector.teach.doctor import Finding, rank_unlike
+from inspector.teach.graph import Floats, GraphBuilder
+from inspector.teach.groups import find_groups, spread_groups
+from inspector.teach.options import TeachOptions
+from inspector.teach.pictures import list_pictures, read_picture
+from inspector.teach.prepare import Preparation
+from inspector.teach.taught import Blend, Stack, Taught, cross_validate, find_shrink, fit
+from inspector.teach.threshold import Threshold, place_threshold, sharpen_threshold
+from inspector.teach.trials import FEWEST_FOR_TRIALS, Choice
+from inspector.teach.watch import Watch
+from inspector.types import Pixels
+from inspector.vision.patch import load_mask
+
+FOLDS = 5
+FEWEST = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """The fitted model with what was found on the way; `scores` (n,) and `maps` (n, cells) are cross-validated."""
+
+    taught: Taught
+    threshold: Threshold
+    files: tuple[Path, ...]
+    scores: Floats
+    maps: Floats
+    counted: Floats
+    findings: tuple[Finding, ...]
+    suspects: tuple[Path, ...]
+    defect_scores: Floats
+    examples: tuple[Pixels, ...]
+    example_scores: Floats
+
+
+def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: Watch) -> Learned:
+    """Fit the chosen way to all pictures; scores, suspects and threshold by cross-validation."""
+    preparation, kind = choice.preparation, choice.trial.features
+    stack, kept, examples = _features(files, preparation, kind, watch)
+    findings = [
+        Finding(path=path, code="not_found", text=f"{path.name}: the part was not found in it; left out")
+        for path in sorted(set(files) - set(kept))
+    ]
+    counted = _counted(options, preparation)
+    groups = find_groups(stack)
+    shrink = choice.trial.shrink
+    if len(stack) >= FEWEST_FOR_TRIALS:
+        held = np.random.default_rng(options.seed).permutation(len(stack)) % 4 == 0
+        shrink = find_shrink(stack, FEATURES[kind], held)
+    blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
+    order, odd = rank_unlike(kept, scores)
+    findings += [
+        Finding(path=kept[index], code="unlike", text=f"{kept[index].name}: unlike the other good ones")
+        for index in odd
+    ]
+    suspects = tuple(kept[index] for index in order[:5])
+    if options.exclude_suspects and odd:
+        keep = np.setdiff1d(np.arange(len(kept)), odd)
+        stack, kept = stack[keep], [kept[index] for index in keep]
+        groups = find_groups(stack)
+        blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
+    taught = fit(stack, FEATURES[kind], choice.trial.method, shrink=shrink, seed=options.seed, blends=blends)
+    defect_scores = _defect_scores(taught, preparation, kind, counted, options)
+    threshold = sharpen_threshold(place_threshold(scores, options.target_false_rejects, groups), defect_scores)
+    example_rows = np.stack([preparation.features(patch)[kind] for patch in examples])
+    return Learned(
+        taught=taught,
+        threshold=threshold,
+        files=tuple(kept),
+        scores=scores,
+        maps=maps,
+        counted=counted,
+        findings=tuple(findings),
+        suspects=suspects,
+        defect_scores=defect_scores,
+        examples=examples,
+        example_scores=taught.scores(taught.maps(example_rows) * counted),
+    )
+
+
+def _features(
+    files: Sequence[Path], preparation: Preparation, kind: str, watch: Watch
+) -> tuple[Stack, list[Path], tuple[Pixels, ...]]:
+    rows: list[Stack] = []
+    kept: list[Path] = []
+    examples: list[Pixels] = []
+    for index, path in enumerate(files):
+        watch.step("features", index, len(files))
+        patch = preparation.patch(read_picture(path).pixels)
+        if patch is None:
+            continue
+        rows.append(preparation.features(patch)[kind])
+        kept.append(path)
+        if len(examples) < 2:
+            examples.append(patch)
+    if len(rows) < FEWEST:
+        raise DatasetError(f"the part was found in {len(rows)} pictures, wanted at least {FEWEST}")
+    return np.stack(rows), kept, tuple(examples)
+
+
+def _counted(options: TeachOptions, preparation: Preparation) -> Floats:
+    if options.ignore is None:
+        return preparation.counted
+    ignored = shrink_mask(load_mask(options.ignore), preparation.cells).ravel()
+    counted = np.where(ignored, np.float32(0), preparation.counted)
+    if not counted.any():
+        raise DatasetError(f"{options.ignore}: ignores the whole part, wanted some of it black")
+    return counted
+
+
+def _validate(
+    stack: Stack,
+    groups: npt.NDArray[np.intp],
+    choice: Choice,
+    shrink: float,
+    counted: Floats,
+    options: TeachOptions,
+    watch: Watch,
+) -> tuple[tuple[Blend, ...], Floats, Floats]:
+    folds = min(FOLDS, int(groups.max()) + 1)
+    blends, maps, top = cross_validate(
+        stack,
+        FEATURES[choice.trial.features],
+        choice.trial.method,
+        shrink=shrink,
+        seed=options.seed,
+        fold_of=spread_groups(groups, folds, options.seed),
+        step=lambda fold: watch.step("cross-validation", fold, folds),
+    )
+    maps *= counted
+    return blends, maps, np.sort(maps, axis=1)[:, -top:].mean(axis=1)
+
+
+def _defect_scores(
+    taught: Taught, preparation: Preparation, kind: str, counted: Floats, options: TeachOptions
+) -> Floats:
+    rows = []
+    for path in list_pictures(options.defects) if options.defects else []:
+        patch = preparation.patch(read_picture(path).pixels)
+        if patch is not None:
+            rows.append(preparation.features(patch)[kind])
+    return taught.scores(taught.maps(np.stack(rows)) * counted) if rows else np.zeros(0, np.float32)
+
+
+def build(learned: Learned, preparation: Preparation, options: TeachOptions) -> bytes:
+    """The whole model as one ONNX graph."""
+    backbone = Extractor(options.backbone.read_bytes(), options.backbone, threads=options.threads)
+    builder = GraphBuilder(backbone.model, preparation.spec.height, preparation.spec.width)
+    learned.taught.append(builder, preparation.cells, learned.threshold.raw, learned.counted)
+    return builder.finish()
