@@ -19,7 +19,7 @@ from inspector.teach.graph import Floats
 from inspector.teach.taught import Method, Stack, find_shrink, fit, place_blends
 
 FEATURES = {
-    "deep": FeatureSpec(taps=("deep",)),
+    "sharp": FeatureSpec(taps=("stride8", "stride16")),
     "wide": FeatureSpec(taps=("deep", "context")),
 }
 METHODS: tuple[Method, ...] = ("gaussian", "both")

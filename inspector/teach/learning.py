@@ -18,7 +18,7 @@ from inspector.inference.outputs import shrink_mask
 from inspector.teach.choose import FEATURES
 from inspector.teach.doctor import Finding, rank_unlike
 from inspector.teach.graph import Floats, GraphBuilder
-from inspector.teach.groups import find_groups, spread_groups
+from inspector.teach.groups import find_groups, hold_back, spread_groups
 from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.prepare import Preparation
@@ -62,8 +62,7 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
     groups = find_groups(stack)
     shrink = choice.trial.shrink
     if len(stack) >= FEWEST_FOR_TRIALS:
-        held = np.random.default_rng(options.seed).permutation(len(stack)) % 4 == 0
-        shrink = find_shrink(stack, FEATURES[kind], held)
+        shrink = find_shrink(stack, FEATURES[kind], hold_back(stack, 4, options.seed))
     blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
     order, odd = rank_unlike(kept, scores)
     findings += [

@@ -26,6 +26,7 @@ from inspector.vision.patch import PatchMaker, PatchSpec
 # is located the resolution pays; both may cost more.
 BASE_PX = 256 * 256
 LARGE_PX = 640 * 256
+HUGE_PX = 640 * 480
 STRIP_ASPECT = 2.0
 COVERED = 0.3
 MULTIPLE = 32
@@ -38,7 +39,7 @@ def patch_specs(reference: Reference) -> list[PatchSpec]:
     specs = [_sized("resize", width, height, px) for px in ([BASE_PX, LARGE_PX] if long_strip else [BASE_PX])]
     if reference.kind == "outline" and reference.pose_varies:
         width, height = (round(side) for side in reference.box_wh)
-        specs += [_sized("rectify", width, height, px) for px in (BASE_PX, LARGE_PX)]
+        specs += [_sized("rectify", width, height, px) for px in (BASE_PX, LARGE_PX, HUGE_PX)]
     return list(dict.fromkeys(specs))
 
 

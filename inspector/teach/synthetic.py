@@ -30,7 +30,7 @@ def damage(patch: Pixels, others: Sequence[Pixels], kind: str, rng: np.random.Ge
     centre = int(rng.choice(where.size, p=where.ravel() / where.sum()))
     y, x = divmod(centre, width)
     side = float(np.sqrt(height * width))
-    size = side * float(np.exp(rng.uniform(np.log(0.03), np.log(0.25))))
+    size = side * float(np.exp(rng.uniform(np.log(0.012), np.log(0.15))))
     mask = _shape(kind, (height, width), (y, x), size, rng)
     content = _content(kind, patch, others, (y, x), size, rng)
     mixed = patch * (1 - mask[:, :, None]) + content * mask[:, :, None]

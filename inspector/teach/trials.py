@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.teach.choose import FEATURES, Trial, try_methods
+from inspector.teach.groups import hold_back
 from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import KINDS, damage
@@ -156,7 +157,10 @@ def _collect(
     for path in used:
         add(read_picture(path).pixels, True)
     rng = np.random.default_rng(seed)
-    held = rng.permutation(len(used)) % 3 == 0
+    last = table[preparations[-1].name]
+    held = np.zeros(len(used), np.bool_)
+    # A picture in which the part was not found belongs to no one and stays.
+    held[np.flatnonzero(last.found)] = hold_back(last.good[USUAL[0]], 3, seed)
     hosts = [path for path, keep in zip(used, held, strict=True) if keep]
     for number in range(DAMAGED):
         add(damaged_picture(hosts, number, rng), False)
