@@ -54,26 +54,34 @@ class Conveyor:
         serial = self._bridge.last_serial
         self._say(Status(serial, 1, now, now // 100, self._number + 1, self._number + 1, 2, 0, 0, 0))
 
-    def bring(self) -> int:
-        """A part is seen, and its camera triggered now; gives the time of the trigger."""
+    def next_part(self) -> tuple[bytes, bytes, bytes]:
+        """What the controller says of the next part: seen and triggered now, judged bad, passed."""
         self._number += 1
-        self._row(Phase.TRIGGERED, Why.OPEN)
-        return self._clock.now_ns()
+        return (
+            self._row(Phase.TRIGGERED, Why.OPEN, Verdict.NONE),
+            self._row(Phase.DECIDED, Why.JUDGED_BAD, Verdict.REJECT),
+            self._row(Phase.DECIDED, Why.EARNED, Verdict.PASS),
+        )
 
-    def take(self, verdict: Verdict) -> None:
-        """The part has passed the gate."""
-        self._row(Phase.DECIDED, Why.EARNED if verdict is Verdict.PASS else Why.JUDGED_BAD, verdict)
+    def deliver(self, data: bytes) -> None:
+        """Bytes arrive: what the bridge makes of them is heard."""
+        for event in self._bridge.receive(data, self._clock.now_ns()):
+            self._passage.hear(event)
 
-    def _row(self, phase: Phase, why: Why, verdict: Verdict = Verdict.NONE) -> None:
+    def _row(self, phase: Phase, why: Why, verdict: Verdict) -> bytes:
         now = self._micros()
-        self._say(PartRow(1, self._number, phase, verdict, why, 0, now // 100, now, now, now // 100))
+        row = PartRow(1, self._number, phase, verdict, why, 0, now // 100, now, now, now // 100)
+        return framing.encode(pack(row))
+
+    def now_ns(self) -> int:
+        """The station's clock."""
+        return self._clock.now_ns()
 
     def _micros(self) -> int:
         return (self._clock.now_ns() - self._start_ns) // 1000
 
     def _say(self, message: FromController) -> None:
-        for event in self._bridge.receive(framing.encode(pack(message)), self._clock.now_ns()):
-            self._passage.hear(event)
+        self.deliver(framing.encode(pack(message)))
 
 
 def bench(config: StationConfig, rounds: int, progress: Callable[[int], None]) -> dict[str, Any]:
@@ -143,10 +151,12 @@ def _measure(
 
 
 def _one_part(conveyor: Conveyor, passage: Passage, pixels: Pixels, number: int, judged: list[Inspection]) -> float:
+    exposed_at_ns = conveyor.now_ns()
+    triggered, rejected, passed = conveyor.next_part()
     since_ns = perf_ns()
-    exposed_at_ns = conveyor.bring()
+    conveyor.deliver(triggered)
     passage.take(Frame(frame_id=number, camera="bench", exposed_at_ns=exposed_at_ns, pixels=pixels))
-    conveyor.take(Verdict(judged[-1].verdict))
+    conveyor.deliver(passed if judged[-1].verdict.name == "PASS" else rejected)
     return (perf_ns() - since_ns) / 1e6
 
 

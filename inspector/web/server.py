@@ -8,6 +8,7 @@ What it is: uvicorn with the settings this station needs. What it is not: the ap
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import uvicorn
@@ -22,7 +23,7 @@ def serve(config: StationConfig, link_path: Path) -> None:
     app = create_app(config, link_path)
     with _bind(config.web) as listener:
         host, port = listener.getsockname()[:2]
-        print(f"web: http://{f'[{host}]' if ':' in host else host}:{port}/", flush=True)
+        print(f"web: http://{f'[{host}]' if ':' in host else host}:{port}/", file=sys.stderr, flush=True)
         settings = uvicorn.Config(
             app,
             log_level="warning",
