@@ -6,6 +6,7 @@ Pure functions, any thread; the line thread calls `find_defects` for every part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -128,7 +129,7 @@ def find_defects(
 
     `transform` is the 2 x 3 frame-to-patch transform the patch was made with, `patch_size` its (height, width). A
     region whose score lies above its threshold gives its connected cells above it as defects, and the part's score is
-    the worst region's, on the scale of the recipe's threshold.
+    the worst region's, on the scale of the recipe's threshold: NaN as soon as any number of the output is not finite.
     """
     found: list[Defect] = []
     worst = 0.0
@@ -137,7 +138,11 @@ def find_defects(
         worst = max(worst, score * regions.threshold / region.threshold)
         if score > region.threshold:
             found += _defects(output.map, region, regions.min_area_px, transform, patch_size, label)
-    return Findings(score=worst, defects=tuple(sorted(found, key=lambda d: -d.score / d.threshold)))
+    # `max` and the highest cells would drop a NaN, and the part would pass.
+    sound = math.isfinite(output.score) and bool(np.isfinite(output.map).all())
+    return Findings(
+        score=worst if sound else math.nan, defects=tuple(sorted(found, key=lambda d: -d.score / d.threshold))
+    )
 
 
 def _region_score(output: Output, region: Region, top_cells: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,17 @@ def test_small_defects_get_no_box_but_keep_the_score() -> None:
     found = find(spots((1, 1, 3.0), (1, 2, 3.0)), recipe(min_defect_area_px=2000))
     assert found.score == pytest.approx(3.0)
     assert found.defects == ()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("cell", [(1, 1), (8, 8)])
+@pytest.mark.parametrize("zoned", [False, True])
+def test_what_is_no_number_is_never_a_score_below_the_threshold(
+    value: float, cell: tuple[int, int], zoned: bool
+) -> None:
+    zone = Zone(name="seal", polygon=[(0.0, 0.0), (0.5, 0.0), (0.5, 0.5), (0.0, 0.5)], threshold=0.5)
+    found = find(spots((*cell, value)), recipe(zone=[zone] if zoned else []))
+    assert math.isnan(found.score)
 
 
 def test_polygon_and_mask_on_cells() -> None:
