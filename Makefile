@@ -3,7 +3,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 RUN_APT := python3-venv libgl1 libglib2.0-0
-TEST_APT := chromium fonts-noto-cjk
+TEST_APT := chromium fonts-noto-cjk postgresql
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .PHONY: install install-test run test check bench soak bottle lock clean

@@ -107,7 +107,6 @@ class FaultConfig(Section):
     encoder_slip: Fraction = 0.0
     double_part: Fraction = 0.0
     stuck_eye: Fraction = 0.0
-    missing_confirmation: Fraction = 0.0
     frame_lost: Fraction = 0.0
     frame_repeated: Fraction = 0.0
     frame_late: Fraction = 0.0

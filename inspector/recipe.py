@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
@@ -66,11 +65,9 @@ class Recipe(Section):
     id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     description: str = ""
     model: str
-    view: str = "camera0"
     threshold: float = Field(default=1.0, gt=0)
     ignore: str = ""
     min_defect_area_px: int = Field(default=0, ge=0)
-    reject_on: Literal["score"] = "score"
     zone: list[Zone] = Field(default_factory=list)
     health: HealthLimits = HealthLimits()
     locate: LocateLimits = LocateLimits()

@@ -70,7 +70,7 @@ def teach_verb(
 
 
 def evaluate_verb(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    model: Annotated[Path, typer.Argument(help="Model folder.", exists=True, file_okay=False)],
     dataset: Annotated[Path, typer.Argument(help="Folder with test/good, test/<defect>, ground_truth.")],
     threads: Threads = 2,
     report: Annotated[Path | None, typer.Option(help="HTML file to write: curve, scores, worst misses.")] = None,

@@ -157,7 +157,8 @@ def main() -> None:
     for shape in ((224, 224), (256, 256), (320, 512)):
         dynamic = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path, image_size=shape).eval()
         difference = largest_difference(dynamic, model, shape, seed=1)
-        print(f"{shape[0]} x {shape[1]}: largest difference from the reference network {difference:.2e} standard deviations")
+        size = f"{shape[0]} x {shape[1]}"
+        print(f"{size}: largest difference from the reference network {difference:.2e} standard deviations")
         if difference > 0.05:
             raise SystemExit("the ONNX graph does not compute the reference network's features")
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,8 @@ def _bind(web: WebConfig) -> socket.socket:
         raise ConfigError(f"[web] host is {web.host!r}: {why}") from why
     try:
         listener.bind((web.host, web.port))
+        # From here on a browser that follows the printed address waits instead of being refused.
+        listener.listen(128)
     except OSError as why:
         listener.close()
         raise ConfigError(f"[web] cannot listen on {web.host} port {web.port}: {why.strerror}") from why
