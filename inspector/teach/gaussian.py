@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from onnx import TensorProto
 
 from inspector.teach.graph import Floats, GraphBuilder
 
@@ -23,7 +24,8 @@ _PROBED_CELLS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gaussian:
-    """Of whitened features: `mean` is float32 (cells, D), `root` float16 (cells, D, D), a root of the precision."""
+    """Of whitened features: `mean` is float32 (cells, D), `root` float16 (cells, D, D), an upper
+    triangular root of the precision."""
 
     mean: Floats
     root: npt.NDArray[np.float16]
@@ -36,12 +38,23 @@ class Gaussian:
             result[:, cell] = np.sqrt(np.einsum("nd,nd->n", turned, turned))
         return result
 
+    def only(self, cells: npt.NDArray[np.intp]) -> Gaussian:
+        """Of these cells alone."""
+        return Gaussian(mean=self.mean[cells], root=self.root[cells])
+
     def append(self, builder: GraphBuilder, features: str) -> str:
-        """Append `distance` on [cells, D]; the result is [cells]. Returns its name."""
+        """Append `distance` on [cells, D]; the result is [cells]. Returns its name.
+
+        Of the triangular roots only the triangle is stored; the runtime unfolds it once, when the session is made."""
         cells, size = self.mean.shape
+        upper = np.triu_indices(size)
+        packed = np.concatenate([self.root[:, upper[0], upper[1]], np.zeros((cells, 1), np.float16)], axis=1)
+        where = np.full((size, size), len(upper[0]), np.int64)
+        where[upper] = np.arange(len(upper[0]))
+        root = builder.node("Gather", builder.constant(packed), builder.constant(where), axis=1)
         centred = builder.node("Sub", features, builder.constant(self.mean))
         rows = builder.node("Reshape", centred, builder.ints(cells, 1, size))
-        turned = builder.node("MatMul", rows, builder.half(self.root))
+        turned = builder.node("MatMul", rows, builder.node("Cast", root, to=TensorProto.FLOAT))
         squares = builder.node("ReduceSumSquare", turned, axes=[1, 2], keepdims=0)
         return builder.node("Sqrt", squares)
 

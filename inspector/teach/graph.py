@@ -36,10 +36,6 @@ class GraphBuilder:
         self.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def half(self, value: npt.NDArray[np.float16]) -> str:
-        """Store an array as float16, widened to float32 where it is used (once, when the session is made)."""
-        return self.node("Cast", self.constant(value), to=TensorProto.FLOAT)
-
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Append an operator with one output; returns the output's name."""
         self._count += 1

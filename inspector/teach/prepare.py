@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from inspector.inference.extract import Extractor
 from inspector.recipe import LocateLimits
@@ -29,6 +30,8 @@ LARGE_PX = 640 * 256
 HUGE_PX = 640 * 480
 STRIP_ASPECT = 2.0
 COVERED = 0.3
+# Of a cell that shows the belt through a hole: dust must be twice as far out as a defect, but nothing is out of sight.
+THROUGH_HOLE = 0.5
 MULTIPLE = 32
 
 
@@ -44,23 +47,34 @@ def patch_specs(reference: Reference) -> list[PatchSpec]:
 
 
 def part_cells(reference: Reference, spec: PatchSpec) -> Floats:
-    """Which cells of a patch are judged, float32 (cells,) of 1 and 0: of a located part those that good parts cover,
-    and one more around them (a burr stands out there); of a whole frame all. The belt's dust is no defect."""
+    """How much each cell of a patch counts, float32 (cells,): of a whole frame all 1. Of a located part 1 where good
+    parts cover it and one cell around (a burr stands out there), `THROUGH_HOLE` where the belt shows through it, 0
+    elsewhere. The belt's dust is no defect."""
     rows, columns = spec.height // 16, spec.width // 16
     if spec.kind == "resize":
         return np.ones(rows * columns, np.float32)
+    covered = reference.mask > COVERED
+    belt = float(np.median(reference.mean[reference.mask < 0.02]))
+    bare = covered & (np.abs(reference.mean - belt) < reference.background.threshold)
+    around = np.ones((3, 3), np.uint8)
+    judged = cv2.dilate((_share_of_cells(reference, spec, covered) > 0.05).astype(np.float32), around)
+    # The ring of cells along a hole's edge counts in full: what enters a hole touches it.
+    hole = cv2.erode((_share_of_cells(reference, spec, bare) > 0.95).astype(np.float32), around)
+    return np.asarray(judged * np.where(hole > 0, THROUGH_HOLE, 1), np.float32).ravel()
+
+
+def _share_of_cells(reference: Reference, spec: PatchSpec, where: npt.NDArray[np.bool_]) -> Floats:
+    """How much of each cell `where` (S, S), in the template frame, covers: float32 (rows, columns)."""
     scale = min(spec.width / reference.box_wh[0], spec.height / reference.box_wh[1])
     zoom = scale * reference.factor
-    middle = (reference.mask.shape[0] - 1) / 2
+    middle = (where.shape[0] - 1) / 2
     x, y = (
         (side - 1) / 2 - offset * scale - middle * zoom
         for side, offset in zip((spec.width, spec.height), reference.box_xy, strict=True)
     )
-    covered = cv2.warpAffine(
-        (reference.mask > COVERED).astype(np.float32), np.array([[zoom, 0, x], [0, zoom, y]]), (spec.width, spec.height)
-    )
-    cells = covered.reshape(rows, 16, columns, 16).mean(axis=(1, 3)) > 0.05
-    return np.asarray(cv2.dilate(cells.astype(np.float32), np.ones((3, 3), np.uint8)), np.float32).ravel()
+    size = (spec.width, spec.height)
+    covered = cv2.warpAffine(where.astype(np.float32), np.array([[zoom, 0, x], [0, zoom, y]]), size)
+    return np.asarray(covered.reshape(spec.height // 16, 16, spec.width // 16, 16).mean(axis=(1, 3)), np.float32)
 
 
 def _sized(kind: str, width: int, height: int, px: int) -> PatchSpec:
@@ -73,7 +87,7 @@ def _sized(kind: str, width: int, height: int, px: int) -> PatchSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
     """One way to make patches, with the extractor of the feature kinds asked for at its size; `counted`
-    (cells,) is 1 for the cells that are judged."""
+    (cells,) is how much each cell counts (see `part_cells`)."""
 
     spec: PatchSpec
     maker: PatchMaker

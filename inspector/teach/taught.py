@@ -59,17 +59,27 @@ class Taught:
 
     def append(self, builder: GraphBuilder, cells: tuple[int, int], threshold: float, counted: Floats) -> None:
         """Append the whole of it behind the backbone, with `map` [1, h, w] and `score` [1] as outputs; `counted`
-        (cells,) is 0 in ignored cells, else 1."""
+        (cells,) is how much each cell counts, 0 for ignored ones."""
         count = cells[0] * cells[1]
         rows = self.whitening.append(builder, append_features(builder, self.features), count)
+        kept = np.flatnonzero(counted)
+        if len(kept) < count:
+            rows = builder.node("Gather", rows, builder.constant(kept), axis=0)
         terms = []
         for blend in self.blends:
             gain = 1.0 / (blend.width * threshold)
-            scaled = builder.node("Mul", blend.model.append(builder, rows), builder.scalar(gain))
+            model = blend.model.only(kept) if isinstance(blend.model, Gaussian) else blend.model
+            scaled = builder.node("Mul", model.append(builder, rows), builder.scalar(gain))
             terms.append(builder.node("Sub", scaled, builder.scalar(blend.middle * gain)))
         total = builder.node("Sum", *terms) if len(terms) > 1 else terms[0]
-        if not counted.all():
-            total = builder.node("Mul", total, builder.constant(counted))
+        if (counted != 1).any():
+            total = builder.node("Mul", total, builder.constant(counted[kept]))
+        if len(kept) < count:
+            # Cells that do not count are 0: all of them read the one number behind the others.
+            place = np.full(count, len(kept), np.int64)
+            place[kept] = np.arange(len(kept))
+            padded = builder.node("Concat", total, builder.constant(np.zeros(1, np.float32)), axis=0)
+            total = builder.node("Gather", padded, builder.constant(place), axis=0)
         builder.output("map", builder.node("Reshape", total, builder.ints(1, *cells)), [1, *cells])
         highest = builder.top_values(total, self.top_cells)
         builder.output("score", builder.node("ReduceMean", highest, axes=[0], keepdims=1), [1])

@@ -47,8 +47,7 @@ def scuffs(rng: np.random.Generator) -> Field:
         x, y = rng.uniform(0, COUNT, 2)
         length, slope = rng.uniform(60, 600), rng.normal(0, 0.04)
         end = (int(x + length), int(y + slope * length))
-        cv2.line(canvas, (int(x), int(y)), end, float(rng.uniform(0.15, 0.6)), int(rng.integers(1, 4)),
-                 cv2.LINE_AA)
+        cv2.line(canvas, (int(x), int(y)), end, float(rng.uniform(0.15, 0.6)), int(rng.integers(1, 4)), cv2.LINE_AA)
     canvas = cv2.GaussianBlur(canvas, (0, 0), 1.0)
     return canvas * np.clip(0.6 + 0.5 * field(rng, 3), 0, 1)
 
@@ -60,8 +59,9 @@ def specks(rng: np.random.Generator) -> Field:
         centre = tuple(int(v) for v in rng.uniform(0, COUNT, 2))
         size = float(rng.gamma(1.5, 0.7))
         axes = (max(1, int(size * 1.3)), max(1, int(size)))
-        cv2.ellipse(canvas, centre, axes, float(rng.uniform(0, 180)), 0, 360,
-                    float(rng.uniform(0.15, 0.8)), -1, cv2.LINE_AA)
+        cv2.ellipse(
+            canvas, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.uniform(0.15, 0.8)), -1, cv2.LINE_AA
+        )
     for _ in range(int(rng.integers(2, 7))):
         start, turn = rng.uniform(0, COUNT, 2), rng.uniform(0, 6.3)
         steps = turn + np.cumsum(rng.normal(0, 0.12, 30))

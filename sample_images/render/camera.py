@@ -35,9 +35,11 @@ def lens(linear: Field, shot: Shot) -> Field:
     if shot.motion >= 2:
         kernel = np.ones((1, int(shot.motion)), np.float32) / int(shot.motion)
         out = cv2.filter2D(out, -1, kernel)
-    glare = cv2.resize(cv2.GaussianBlur(cv2.resize(out, (160, 120), interpolation=cv2.INTER_AREA), (0, 0), 9),
-                       (out.shape[1], out.shape[0]))
-    yy, xx = np.mgrid[-0.75:0.75:out.shape[0] * 1j, -1:1:out.shape[1] * 1j]
+    glare = cv2.resize(
+        cv2.GaussianBlur(cv2.resize(out, (160, 120), interpolation=cv2.INTER_AREA), (0, 0), 9),
+        (out.shape[1], out.shape[0]),
+    )
+    yy, xx = np.mgrid[-0.75 : 0.75 : out.shape[0] * 1j, -1 : 1 : out.shape[1] * 1j]
     falloff = 1 - 0.06 * (xx * xx + yy * yy)
     return ((0.985 * out + 0.015 * glare) * falloff[..., None]).astype(np.float32)
 
@@ -71,5 +73,8 @@ def expose(linear: Field, shot: Shot, rng: np.random.Generator) -> Field:
 def save(path: Path, picture: Field, quality: int) -> None:
     """Write the JPEG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1,
-                                     cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    cv2.imwrite(
+        str(path),
+        picture,
+        [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
+    )

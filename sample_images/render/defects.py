@@ -55,8 +55,14 @@ def distance(paths: list[Field]) -> Field:
     return cv2.distanceTransform(canvas, cv2.DIST_L2, 5) * np.float32(PITCH)
 
 
-def walk(rng: np.random.Generator, start: tuple[float, float], heading: float, length: float,
-         wander: float, step: float = 0.4) -> Field:
+def walk(
+    rng: np.random.Generator,
+    start: tuple[float, float],
+    heading: float,
+    length: float,
+    wander: float,
+    step: float = 0.4,
+) -> Field:
     """A wandering path of the given length."""
     count = max(3, int(length / step))
     turn = heading + np.cumsum(rng.normal(0, wander, count))
@@ -78,8 +84,10 @@ def scratch(level: int, rng: np.random.Generator, _variant: int) -> Result:
     d = distance(paths)
     gate = np.clip(1.1 + 0.5 * noise(rng, 3), 0, 1) * (maps.z > 3) * (maps.metal > 0.4)
     width, depth = [0.20, 0.24, 0.36][level], [0.02, 0.035, 0.09][level]
-    groove = np.exp(-(d / width) ** 2)
-    maps.bump += (depth * gate * (0.5 * np.exp(-((d - 1.6 * width) / (0.6 * width)) ** 2) - groove)).astype(np.float32)
+    groove = np.exp(-((d / width) ** 2))
+    maps.bump += (depth * gate * (0.5 * np.exp(-(((d - 1.6 * width) / (0.6 * width)) ** 2)) - groove)).astype(
+        np.float32
+    )
     fresh = np.float32(0.86) * (1 - maps.machined) + np.float32(0.42) * maps.machined
     coat(maps, gate * groove * [0.35, 0.45, 0.8][level], fresh[..., None], 0.45, 1.0)
     return maps, ((d < 1.7 * width + 0.05) & (gate > 0.15)).astype(np.float32)
@@ -94,7 +102,7 @@ def dent(level: int, rng: np.random.Generator, _variant: int) -> Result:
     u, v = (X - x) * np.cos(a) + (Y - y) * np.sin(a), -(X - x) * np.sin(a) + (Y - y) * np.cos(a)
     r = np.hypot(u / stretch, v) / radius * (1 + 0.06 * noise(rng, 1.5))
     depth = [0.13, 0.38, 0.95][level] * rng.uniform(0.9, 1.1)
-    bowl = -depth * np.clip(1 - r * r, 0, 1) ** 1.2 + 0.16 * depth * np.exp(-((r - 1.12) / 0.16) ** 2)
+    bowl = -depth * np.clip(1 - r * r, 0, 1) ** 1.2 + 0.16 * depth * np.exp(-(((r - 1.12) / 0.16) ** 2))
     maps.z += (bowl * (maps.z > 2)).astype(np.float32)
     inside = soft((r - 1) * radius, 0.4)
     maps.bump += 0.012 * noise(rng, 0.4) * inside
@@ -138,12 +146,21 @@ def missing_feature(level: int, rng: np.random.Generator, variant: int) -> Resul
     three = np.minimum.reduce([circle(*BOLTS[i], 2.4) for i in (0, 2, 4)])
     slot = np.abs(rbox(*EARS["slot"], 6.75, 3.35, 3.34, 35)) - 0.45
     choices: list[list[tuple[Build, Field]]] = [
-        [(Build(bolt_chamfers=two_off), both), (Build(slot_chamfer=0.0), slot),
-         (Build(clock=False), circle(19.5, -15, 4.8))],
-        [(Build(bolts=one_off), circle(*BOLTS[k], 2.4)), (Build(tap=False), circle(*TAP, 2.9)),
-         (Build(pin=False), circle(*PIN, 3.0))],
-        [(Build(bush=False), circle(*EARS["bush"], 4.9)), (Build(ring=False), np.abs(circle(BX, BY, 15.4)) - 1.7),
-         (Build(bolts=(False, True, False, True, False)), three)],
+        [
+            (Build(bolt_chamfers=two_off), both),
+            (Build(slot_chamfer=0.0), slot),
+            (Build(clock=False), circle(19.5, -15, 4.8)),
+        ],
+        [
+            (Build(bolts=one_off), circle(*BOLTS[k], 2.4)),
+            (Build(tap=False), circle(*TAP, 2.9)),
+            (Build(pin=False), circle(*PIN, 3.0)),
+        ],
+        [
+            (Build(bush=False), circle(*EARS["bush"], 4.9)),
+            (Build(ring=False), np.abs(circle(BX, BY, 15.4)) - 1.7),
+            (Build(bolts=(False, True, False, True, False)), three),
+        ],
     ]
     options = choices[level]
     plan, d = options[variant % len(options)]
@@ -158,7 +175,7 @@ def edge_run(d: Field, rng: np.random.Generator, length: float) -> Field:
     along = np.r_[0, np.cumsum(np.hypot(*np.diff(line, axis=0).T))]
     length = min(length, float(along[-1]) * 0.9)
     at = np.linspace(0, length, int(length / 0.12))
-    line = np.stack([np.interp(at, along, cv2.blur(line[:, k:k + 1], (1, 9))[:, 0]) for k in (0, 1)], 1)
+    line = np.stack([np.interp(at, along, cv2.blur(line[:, k : k + 1], (1, 9))[:, 0]) for k in (0, 1)], 1)
     return line
 
 
@@ -174,8 +191,13 @@ def away(line: Field, d: Field, outward: int) -> Field:
 def burr(level: int, rng: np.random.Generator, _variant: int) -> Result:
     """A ragged thin sheet standing over an edge: flash at the parting line or a drilling burr."""
     maps = build(rng)
-    edges = [(outline(), 4.6, 1), (outline(), 4.6, 1), (circle(BX, BY, 17.1), BOSS - 0.3, -1),
-             (circle(*EARS["plain"], 3.3), PLATE + 0.4, -1), (rbox(*EARS["slot"], 6.4, 3.0, 2.99, 35), PLATE + 0.4, -1)]
+    edges = [
+        (outline(), 4.6, 1),
+        (outline(), 4.6, 1),
+        (circle(BX, BY, 17.1), BOSS - 0.3, -1),
+        (circle(*EARS["plain"], 3.3), PLATE + 0.4, -1),
+        (rbox(*EARS["slot"], 6.4, 3.0, 2.99, 35), PLATE + 0.4, -1),
+    ]
     d, height, outward = edges[int(rng.integers(len(edges)))]
     length, reach = [15, 16, 26][level] * rng.uniform(0.9, 1.2), [0.5, 0.95, 1.9][level]
     line = edge_run(d, rng, length)
@@ -228,10 +250,17 @@ def wrong_prints(level: int, rng: np.random.Generator) -> list[Callable[[], Fiel
     if level == 2:
         return [lambda: good * 0, lambda: smear(rng, good), lambda: prints.pad_print("OIS 4822-11", "D  24-02  L7")]
     if level == 1:
-        return [lambda: prints.pad_print(batch=""), lambda: good * soft(X - rng.uniform(24, 30), 3),
-                lambda: prints.pad_print("OIS 4711-08")]
-    return [lambda: prints.pad_print("OIS 4711-08"), lambda: prints.pad_print(batch="E  26-17  L2"),
-            lambda: good * (1 - 0.55 * soft(34 - X, 4)), lambda: good * (1 - soft(circle(45.6, 10.6, 2.0), 0.5))]
+        return [
+            lambda: prints.pad_print(batch=""),
+            lambda: good * soft(X - rng.uniform(24, 30), 3),
+            lambda: prints.pad_print("OIS 4711-08"),
+        ]
+    return [
+        lambda: prints.pad_print("OIS 4711-08"),
+        lambda: prints.pad_print(batch="E  26-17  L2"),
+        lambda: good * (1 - 0.55 * soft(34 - X, 4)),
+        lambda: good * (1 - soft(circle(45.6, 10.6, 2.0), 0.5)),
+    ]
 
 
 def bad_print(level: int, rng: np.random.Generator, variant: int) -> Result:
@@ -244,14 +273,20 @@ def bad_print(level: int, rng: np.random.Generator, variant: int) -> Result:
 
 
 MAKERS: dict[str, Callable[[int, np.random.Generator, int], Result]] = {
-    "scratch": scratch, "dent": dent, "crack": crack, "missing_feature": missing_feature,
-    "burr": burr, "stain": stain, "print": bad_print}
+    "scratch": scratch,
+    "dent": dent,
+    "crack": crack,
+    "missing_feature": missing_feature,
+    "burr": burr,
+    "stain": stain,
+    "print": bad_print,
+}
 
 
 def defective(kind: str, severity: str, variant: int, rng: np.random.Generator) -> Result:
     """Build one part with one defect, not smaller than LEAST; returns maps and mask on the part's grid."""
     for _ in range(8):
         maps, mask = MAKERS[kind](SEVERITIES.index(severity), rng, variant)
-        if float(mask.sum()) * PITCH ** 2 > LEAST:
+        if float(mask.sum()) * PITCH**2 > LEAST:
             return maps, mask
     raise RuntimeError(f"no {kind} of at least {LEAST} mm2 in eight tries")

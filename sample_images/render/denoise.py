@@ -41,9 +41,17 @@ def denoise(colour: Field, albedo: Field, normal: Field) -> Field:
     arrays = {name: np.ascontiguousarray(a, np.float32) for name, a in arrays.items()}
     rows, cols = colour.shape[:2]
     for name, a in arrays.items():
-        lib.oidnSetSharedFilterImage(handle, name.encode(), ctypes.c_void_p(a.ctypes.data), FLOAT3,
-                                     ctypes.c_size_t(cols), ctypes.c_size_t(rows), ctypes.c_size_t(0),
-                                     ctypes.c_size_t(0), ctypes.c_size_t(0))
+        lib.oidnSetSharedFilterImage(
+            handle,
+            name.encode(),
+            ctypes.c_void_p(a.ctypes.data),
+            FLOAT3,
+            ctypes.c_size_t(cols),
+            ctypes.c_size_t(rows),
+            ctypes.c_size_t(0),
+            ctypes.c_size_t(0),
+            ctypes.c_size_t(0),
+        )
     for name in (b"hdr", b"cleanAux"):
         lib.oidnSetFilter1b(handle, name, ctypes.c_bool(True))
     lib.oidnCommitFilter(handle)

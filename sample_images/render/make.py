@@ -79,8 +79,14 @@ def hose(rng: np.random.Generator) -> Field:
     radius = 4.2
     slope = np.gradient(y, t)
     nx, ny = -slope / np.hypot(1, slope), 1 / np.hypot(1, slope)
-    return np.stack([x[:, None] + radius * np.cos(a) * nx[:, None], y[:, None] + radius * np.cos(a) * ny[:, None],
-                     21.5 + radius * np.sin(a) + 0 * x[:, None]], -1)
+    return np.stack(
+        [
+            x[:, None] + radius * np.cos(a) * nx[:, None],
+            y[:, None] + radius * np.cos(a) * ny[:, None],
+            21.5 + radius * np.sin(a) + 0 * x[:, None],
+        ],
+        -1,
+    )
 
 
 def sheet(rng: np.random.Generator) -> Field:
@@ -94,6 +100,7 @@ def sheet(rng: np.random.Generator) -> Field:
 def render(ready: Ready, samples: int) -> tuple[Field, Field | None]:
     """Render one prepared scene; returns the linear picture and the mask in the picture."""
     import scene
+
     rng = plan.rng_of("lamp", ready.base)
     level = rng.uniform(0.94, 1.06)
     tilt, toward = rng.uniform(0, 0.05), rng.uniform(0, 2 * np.pi)
@@ -117,7 +124,7 @@ def prefetch(todo: list[tuple[str, plan.Picture]]) -> Iterator[Ready]:
         waiting = [pool.submit(prepare, *job) for job in todo[:1]]
         for k in range(len(todo)):
             ready = waiting.pop().result()
-            waiting += [pool.submit(prepare, *job) for job in todo[k + 1:k + 2]]
+            waiting += [pool.submit(prepare, *job) for job in todo[k + 1 : k + 2]]
             yield ready
 
 
@@ -128,8 +135,12 @@ def render_all(pictures: list[plan.Picture], cache: Path, samples: int) -> None:
         start = time.perf_counter()
         linear, mask = render(ready, samples)
         masks = {} if mask is None else {"mask": (mask > 0.5).astype(np.uint8)}
-        np.savez(cache / f"{ready.base}.tmp.npz", linear=linear.astype(np.float16),
-                 poses=np.array([p for _, p in ready.parts], np.float64), **masks)
+        np.savez(
+            cache / f"{ready.base}.tmp.npz",
+            linear=linear.astype(np.float16),
+            poses=np.array([p for _, p in ready.parts], np.float64),
+            **masks,
+        )
         (cache / f"{ready.base}.tmp.npz").rename(cache / f"{ready.base}.npz")
         print(f"{k + 1}/{len(todo)} {ready.base} {time.perf_counter() - start:.1f} s", flush=True)
 
@@ -142,7 +153,7 @@ def again(linear: Field, pose: Field, rng: np.random.Generator) -> tuple[Field, 
     out = cv2.warpAffine(linear, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     film = cv2.resize(0.012 * noise(rng, 6) + 0.012 * noise(rng, 0.5), (WIDTH, HEIGHT))
     toward, tilt = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.04)
-    yy, xx = np.mgrid[-0.75:0.75:HEIGHT * 1j, -1:1:WIDTH * 1j]
+    yy, xx = np.mgrid[-0.75 : 0.75 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j]
     ramp = rng.uniform(0.95, 1.05) * (1 + tilt * (xx * np.cos(toward) + yy * np.sin(toward)))
     place = matrix @ np.array([pose[0], pose[1], 1.0])
     factor = ((1 + film) * ramp)[..., None].astype(np.float32)

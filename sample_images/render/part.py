@@ -143,7 +143,7 @@ def inserts(z: Field, build: Build) -> tuple[Field, dict[str, Field]]:
         regions["pin"] = soft(d)
     if build.ring:
         r = circle(BX, BY, 15.45)
-        tube = BOSS - 3.2 + 0.4 + np.sqrt(np.maximum(1.45 ** 2 - r * r, 0))
+        tube = BOSS - 3.2 + 0.4 + np.sqrt(np.maximum(1.45**2 - r * r, 0))
         z = np.where(np.abs(r) < 1.45, np.maximum(z, tube), z)
         regions["ring"] = soft(np.abs(r) - 1.4)
     return z.astype(np.float32), regions
@@ -164,7 +164,7 @@ def tool_marks(rng: np.random.Generator) -> Field:
     """Micro height (mm) of turning, milling and spot-facing marks."""
     radius = np.hypot(X - BX, Y - BY + 0.05 * noise(rng, 20))
     marks = 0.0080 * lines(rng, radius, 0.55) + 0.0028 * lines(rng, radius, 0.25)
-    feed = X - np.sqrt(np.maximum(28.0 ** 2 - (Y - 9 + rng.uniform(-3, 3)) ** 2, 0))
+    feed = X - np.sqrt(np.maximum(28.0**2 - (Y - 9 + rng.uniform(-3, 3)) ** 2, 0))
     mill = 0.0055 * lines(rng, feed, 0.65) + 0.0018 * lines(rng, feed, 0.25)
     marks = np.where(rbox(27, 9, 24, 8, 2) < 0, mill, marks)
     for x, y in (*EARS.values(), PIN, TAP):
@@ -190,8 +190,11 @@ def surface(rng: np.random.Generator, z: Field, regions: dict[str, Field]) -> Pa
     rough = (0.56 + 0.03 * noise(rng, 2)) * (1 - m) + (rng.uniform(0.30, 0.34) + film) * m
     bump = skin_bump(rng) * (1 - m) + tool_marks(rng) * m
     maps = PartMaps(z, bump, albedo, rough, np.full(SHAPE, 0.96, np.float32), m)
-    for name, colour, gloss, metal in (("bush", BRASS, 0.3, 1.0), ("pin", STEEL, 0.34, 1.0),
-                                       ("ring", RUBBER, 0.5, 0.0)):
+    for name, colour, gloss, metal in (
+        ("bush", BRASS, 0.3, 1.0),
+        ("pin", STEEL, 0.34, 1.0),
+        ("ring", RUBBER, 0.5, 0.0),
+    ):
         if name in regions:
             coat(maps, regions[name], colour, gloss, metal)
     return maps

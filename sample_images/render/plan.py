@@ -51,8 +51,10 @@ def rng_of(*words: object) -> np.random.Generator:
 def good(folder: str, count: int, bases: int) -> list[Picture]:
     """Good parts; the first pass uses every base once."""
     stem = folder.split("/")[0]
-    return [Picture(f"{folder}/good_{i:03d}.jpg", "good", "good", "", f"{stem}_base_{i % bases:02d}", "PASS",
-                    i // bases) for i in range(count)]
+    return [
+        Picture(f"{folder}/good_{i:03d}.jpg", "good", "good", "", f"{stem}_base_{i % bases:02d}", "PASS", i // bases)
+        for i in range(count)
+    ]
 
 
 def bad() -> list[Picture]:

@@ -24,8 +24,7 @@ def text(content: str, cx: float, cy: float, height: float, deg: float = 0.0) ->
     tile = Image.new("L", (int(right - left) + 8, int(bottom - top) + 8))
     ImageDraw.Draw(tile).text((4 - left, 4 - top), content, 255, font=font, stroke_width=size // 40)
     tile = tile.rotate(deg, expand=True, resample=Image.Resampling.BICUBIC)
-    tile = tile.resize((max(1, tile.width // OVER), max(1, tile.height // OVER)),
-                       Image.Resampling.LANCZOS)
+    tile = tile.resize((max(1, tile.width // OVER), max(1, tile.height // OVER)), Image.Resampling.LANCZOS)
     return place(np.asarray(tile, np.float32)[::-1] / 255, cx, cy)
 
 
@@ -34,7 +33,7 @@ def place(tile: Field, cx: float, cy: float) -> Field:
     out = np.zeros(SHAPE, np.float32)
     row = int((cy + HALF_Y) / PITCH - tile.shape[0] / 2)
     col = int((cx + HALF_X) / PITCH - tile.shape[1] / 2)
-    out[row:row + tile.shape[0], col:col + tile.shape[1]] = tile
+    out[row : row + tile.shape[0], col : col + tile.shape[1]] = tile
     return out
 
 
@@ -64,6 +63,5 @@ def datum() -> Field:
 
 def pad_print(number: str = NUMBER, batch: str = BATCH, code: str = "OIS471103B") -> Field:
     """Draw the whole mark on the print pad."""
-    parts = [logo(9.3, 9), text(number, 26.2, 11.3, 3.1), text(batch, 26.2, 5.9, 2.3),
-             matrix(code, 44.3, 9, 0.6)]
+    parts = [logo(9.3, 9), text(number, 26.2, 11.3, 3.1), text(batch, 26.2, 5.9, 2.3), matrix(code, 44.3, 9, 0.6)]
     return np.maximum.reduce(parts)

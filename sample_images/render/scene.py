@@ -61,15 +61,23 @@ def project(values: Field, pose: Pose) -> Field:
 def bitmap(values: Field) -> dict[str, Any]:
     """A texture from an array, row 0 at v = 0."""
     values = values[..., None] if values.ndim == 2 else values
-    return {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(values, np.float32)), "raw": True,
-            "wrap_mode": "clamp"}
+    return {
+        "type": "bitmap",
+        "bitmap": mi.Bitmap(np.ascontiguousarray(values, np.float32)),
+        "raw": True,
+        "wrap_mode": "clamp",
+    }
 
 
 def surface(albedo: Field, rough: Field, metal: Field | float, bump: Field) -> dict[str, Any]:
     """A principled surface driven by maps laid on from above."""
-    inner = {"type": "principled", "base_color": bitmap(np.clip(albedo, 0, 0.98)),
-             "roughness": bitmap(np.clip(rough, 0.05, 1)), "specular": 0.5,
-             "metallic": bitmap(np.clip(metal, 0, 1)) if isinstance(metal, np.ndarray) else metal}
+    inner = {
+        "type": "principled",
+        "base_color": bitmap(np.clip(albedo, 0, 0.98)),
+        "roughness": bitmap(np.clip(rough, 0.05, 1)),
+        "specular": 0.5,
+        "metallic": bitmap(np.clip(metal, 0, 1)) if isinstance(metal, np.ndarray) else metal,
+    }
     return {"type": "bumpmap", "height": bitmap(bump), "scale": 1.0, "bsdf": inner}
 
 
@@ -89,8 +97,9 @@ def grid_mesh(name: str, points: Field, keep: Field, uv: Field, bsdf: dict[str, 
     shift = ((pose.x - WIDTH / 2) / SCALE, -(pose.y - HEIGHT / 2) / SCALE, 0)
     properties = mi.Properties()
     properties["bsdf"] = mi.load_dict(bsdf)
-    mesh = mi.Mesh(name, len(used), faces.size // 3, has_vertex_normals=True, has_vertex_texcoords=True,
-                   props=properties)
+    mesh = mi.Mesh(
+        name, len(used), faces.size // 3, has_vertex_normals=True, has_vertex_texcoords=True, props=properties
+    )
     data = mi.traverse(mesh)
     data["vertex_positions"] = (points.reshape(-1, 3)[used] @ turn.T + shift).astype(np.float32).ravel()
     data["vertex_normals"] = (grid_normals(points).reshape(-1, 3)[used] @ turn.T).astype(np.float32).ravel()
@@ -104,8 +113,11 @@ def panel(place: tuple[float, float, float], size: tuple[float, float], radiance
     """A rectangular lamp (half sides in mm) at a place, looking at the middle of the belt."""
     transform = mi.ScalarTransform4f()
     aim = transform.look_at(list(place), [0, 0, 5], [0, 0, 1]) @ transform.scale([*size, 1])
-    return {"type": "rectangle", "to_world": aim,
-            "light": {"type": "area", "radiance": {"type": "rgb", "value": radiance}}}
+    return {
+        "type": "rectangle",
+        "to_world": aim,
+        "light": {"type": "area", "radiance": {"type": "rgb", "value": radiance}},
+    }
 
 
 def lamps(lamp: Lamp) -> dict[str, Any]:
@@ -129,8 +141,11 @@ class Stage:
         transform = mi.ScalarTransform4f()
         half = belt_module.SIDE / 2
         self.content: dict[str, Any] = {"type": "scene", **lamps(lamp)}
-        self.content["belt"] = {"type": "rectangle", "to_world": transform.scale([half, half, 1]),
-                                "bsdf": surface(belt.albedo, belt.rough, 0.0, belt.bump)}
+        self.content["belt"] = {
+            "type": "rectangle",
+            "to_world": transform.scale([half, half, 1]),
+            "bsdf": surface(belt.albedo, belt.rough, 0.0, belt.bump),
+        }
         k = SCALE * belt_module.PITCH
         matrix = np.array([[k, 0, WIDTH / 2 - half * SCALE], [0, -k, HEIGHT / 2 + half * SCALE]], np.float32)
         self.albedo = cv2.warpAffine(belt.albedo, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_AREA)
@@ -152,8 +167,15 @@ class Stage:
         self.content[name] = grid_mesh(name, points, solid, uv, bsdf, pose)
         for k, strip in enumerate(maps.strips):
             cells = np.ones((strip.points.shape[0] - 1, strip.points.shape[1] - 1), bool)
-            metal = {"type": "twosided", "bsdf": {"type": "principled", "metallic": 1.0, "roughness": 0.36,
-                     "base_color": {"type": "rgb", "value": [0.78, 0.78, 0.78]}}}
+            metal = {
+                "type": "twosided",
+                "bsdf": {
+                    "type": "principled",
+                    "metallic": 1.0,
+                    "roughness": 0.36,
+                    "base_color": {"type": "rgb", "value": [0.78, 0.78, 0.78]},
+                },
+            }
             self.content[f"{name}s{k}"] = grid_mesh(name, strip.points, cells, strip.points[..., :2], metal, pose)
         self.guide(maps, pose)
 
@@ -163,8 +185,7 @@ class Stage:
         plain = {"type": "principled", "roughness": 0.5, "base_color": {"type": "rgb", "value": colour}}
         pose = Pose(WIDTH / 2, HEIGHT / 2, 0)
         self.occupied[:] = True
-        self.content[name] = grid_mesh(name, points, cells, points[..., :2],
-                                       {"type": "twosided", "bsdf": plain}, pose)
+        self.content[name] = grid_mesh(name, points, cells, points[..., :2], {"type": "twosided", "bsdf": plain}, pose)
 
     def guide(self, maps: PartMaps, pose: Pose) -> None:
         """Bring the part's colour and normals into the denoiser's guides."""
@@ -181,10 +202,25 @@ class Stage:
         transform = mi.ScalarTransform4f()
         half = WIDTH / SCALE / 2
         aim = transform.look_at([0, 0, 150], [0, 0, 0], [0, 1, 0]) @ transform.scale([half, half, 1])
-        film = {"type": "hdrfilm", "width": WIDTH, "height": HEIGHT, "pixel_format": "rgb", "rfilter": {"type": "box"},
-                "crop_offset_x": box[0], "crop_offset_y": box[1], "crop_width": box[2], "crop_height": box[3]}
-        return mi.load_dict({"type": "orthographic", "to_world": aim, "film": film,
-                             "sampler": {"type": "independent", "sample_count": samples}})
+        film = {
+            "type": "hdrfilm",
+            "width": WIDTH,
+            "height": HEIGHT,
+            "pixel_format": "rgb",
+            "rfilter": {"type": "box"},
+            "crop_offset_x": box[0],
+            "crop_offset_y": box[1],
+            "crop_width": box[2],
+            "crop_height": box[3],
+        }
+        return mi.load_dict(
+            {
+                "type": "orthographic",
+                "to_world": aim,
+                "film": film,
+                "sampler": {"type": "independent", "sample_count": samples},
+            }
+        )
 
     def box(self) -> tuple[int, int, int, int]:
         """The pixels around everything that lies on the belt (x, y, width, height)."""
@@ -213,8 +249,10 @@ class Stage:
         clean = denoise(part, np.clip(self.albedo[area], 0, 1), self.normal[area])
         feather = np.zeros((HEIGHT, WIDTH), np.float32)
         pad = MARGIN // 2
-        feather[max(0, y + pad * (y > 0)):y + height - pad * (y + height < HEIGHT),
-                max(0, x + pad * (x > 0)):x + width - pad * (x + width < WIDTH)] = 1
+        feather[
+            max(0, y + pad * (y > 0)) : y + height - pad * (y + height < HEIGHT),
+            max(0, x + pad * (x > 0)) : x + width - pad * (x + width < WIDTH),
+        ] = 1
         feather = cv2.GaussianBlur(feather, (0, 0), pad / 3)[area][..., None]
         out[area] = out[area] * (1 - feather) + clean * feather
         return out

@@ -73,8 +73,9 @@ def cut(z: Field, d: Field, floor: float, chamfer: float, top: float, wall: floa
     return np.where(d <= 0, np.minimum(z, hole), z).astype(np.float32)
 
 
-def noise(rng: np.random.Generator, size: float, shape: tuple[int, int] = SHAPE,
-          pitch: float = PITCH, stretch: float = 1.0) -> Field:
+def noise(
+    rng: np.random.Generator, size: float, shape: tuple[int, int] = SHAPE, pitch: float = PITCH, stretch: float = 1.0
+) -> Field:
     """Unit-variance smooth noise with features of about size mm (stretch: longer along x)."""
     step = max(1, int(size / pitch / 3))
     small = (shape[0] // step + 3, int(shape[1] / (step * stretch)) + 3)
@@ -83,7 +84,7 @@ def noise(rng: np.random.Generator, size: float, shape: tuple[int, int] = SHAPE,
     field = cv2.GaussianBlur(field, (0, 0), max(sigma, 0.4))
     if step > 1 or stretch != 1.0:
         field = cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    field = field[:shape[0], :shape[1]]
+    field = field[: shape[0], : shape[1]]
     return (field - field.mean()) / (field.std() + 1e-9)
 
 
