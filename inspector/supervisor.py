@@ -28,6 +28,7 @@ HEALTHY_S = 60.0
 GRACE_S = 5.0
 _POLL_S = 0.1
 _USAGE = 2
+_WEB_NICE = 10
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -113,6 +114,9 @@ def _start(child: _Child) -> subprocess.Popen[bytes]:
     last_word = signal.SIGTERM if child.name == "line" else signal.SIGKILL
 
     def die_with_parent() -> None:
+        # A crowd at the web must not take the processor from the line: two cores are all there is.
+        if child.name == "web":
+            os.nice(_WEB_NICE)
         if _LIBC is not None:
             _LIBC.prctl(_PR_SET_PDEATHSIG, last_word)
         if os.getppid() != parent:  # it died between fork and here
