@@ -1,0 +1,100 @@
+"""The walk of one frame, on the sample pictures and the sample model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspector.camera.folder import FolderCamera
+from inspector.clock import SimulatedClock
+from inspector.config import CameraConfig, LineConfig
+from inspector.errors import ConfigError, ModelError
+from inspector.inference.runner import Output
+from inspector.labels import load_labels
+from inspector.line import Line
+from inspector.recipe import load_recipe
+from inspector.types import Frame, Inspection, Pixels, Verdict
+
+SAMPLES = Path(__file__).parents[1] / "sample_images"
+LABELS = load_labels(SAMPLES / "labels.csv")
+AWKWARD = sorted(file for file in LABELS if file.startswith("awkward/"))
+CAMERA = FolderCamera(CameraConfig(kind="folder"), SAMPLES, SimulatedClock())
+
+
+@pytest.fixture(scope="module")
+def line() -> Line:
+    return Line(load_recipe(SAMPLES / "recipe.toml"), LineConfig())
+
+
+def inspect(line: Line, pixels: Pixels) -> Inspection:
+    line.forget_frame()
+    return line.inspect(Frame(frame_id=1, camera="c", exposed_at_ns=0, pixels=pixels, part_id=1))
+
+
+@pytest.mark.parametrize("file", AWKWARD)
+def test_awkward_pictures_get_the_verdict_that_is_right(line: Line, file: str) -> None:
+    inspection = inspect(line, CAMERA.read(file))
+    if LABELS[file].expected is Verdict.NOT_INSPECTED:
+        assert inspection.verdict is Verdict.NOT_INSPECTED
+        assert inspection.reasons
+    else:
+        assert inspection.verdict is not Verdict.NOT_INSPECTED, "a good part is found at any angle"
+
+
+def test_every_stage_is_timed_in_its_order(line: Line) -> None:
+    inspection = inspect(line, CAMERA.read("test/good/good_000.jpg"))
+    assert list(inspection.stage_ms) == ["shrink", "locate", "health", "patch", "model", "decide"]
+    assert inspection.model_sha == line.runner.model_sha
+    assert inspection.recipe_rev == line.recipe.revision
+
+
+def test_the_same_picture_twice_in_a_row_is_frozen(line: Line) -> None:
+    pixels = CAMERA.read("test/good/good_001.jpg")
+    inspect(line, pixels)
+    again = line.inspect(Frame(frame_id=2, camera="c", exposed_at_ns=0, pixels=pixels.copy(), part_id=2))
+    assert [reason.code for reason in again.reasons] == ["frozen"]
+
+
+@pytest.mark.parametrize("shape", [(480, 640, 3), (960, 1280 + 2, 3), (8, 8), (1, 1, 3)])
+def test_a_picture_of_another_size_is_not_inspected(line: Line, shape: tuple[int, ...]) -> None:
+    inspection = inspect(line, np.full(shape, 90, np.uint8))
+    assert inspection.verdict is Verdict.NOT_INSPECTED
+    assert inspection.reasons[0].code == "wrong_size"
+
+
+def test_noise_is_never_passed(line: Line) -> None:
+    random = np.random.default_rng(1)
+    for _ in range(5):
+        inspection = inspect(line, random.integers(0, 256, (960, 1280, 3), dtype=np.uint8))
+        assert inspection.verdict is Verdict.NOT_INSPECTED
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf])
+def test_a_score_that_is_no_number_is_never_a_pass(line: Line, monkeypatch: pytest.MonkeyPatch, score: float) -> None:
+    output = line.runner.card.output
+    broken = Output(score=score, map=np.full((output.map_height, output.map_width), score, np.float32))
+    monkeypatch.setattr(type(line.runner), "run", lambda *_: broken)
+    inspection = inspect(line, CAMERA.read("test/good/good_000.jpg"))
+    assert inspection.verdict is Verdict.NOT_INSPECTED or score == np.inf
+    assert inspection.verdict is not Verdict.PASS
+
+
+def test_an_unbound_frame_is_refused(line: Line) -> None:
+    with pytest.raises(ModelError, match="not bound to a part"):
+        line.inspect(Frame(frame_id=1, camera="c", exposed_at_ns=0, pixels=np.zeros((4, 4), np.uint8)))
+
+
+def test_a_recipe_without_its_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('id = "a"\nmodel = "nowhere"\n')
+    with pytest.raises(ModelError, match=r"nowhere.card\.toml"):
+        Line(load_recipe(path), LineConfig())
+
+
+def test_a_recipe_without_its_mask_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(f'id = "a"\nmodel = "{SAMPLES.parent / "models/bracket/r1"}"\nignore = "nowhere.png"\n')
+    with pytest.raises(ConfigError, match=r"nowhere\.png"):
+        Line(load_recipe(path), LineConfig())
