@@ -10,44 +10,18 @@ Nothing here needs a message to arrive: whatever was lost is asked for again, by
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from firmware_bridge import framing
-from firmware_bridge.clock_sync import ClockSync
+from firmware_bridge import protocol as wire
 from firmware_bridge.events import (
     Event,
     LinkCounters,
     Linked,
     LinkLost,
-    PartDecided,
     PartLost,
-    PartSeen,
-    PartTriggered,
     Refused,
 )
-from firmware_bridge.protocol import (
-    PROTOCOL,
-    Command,
-    Commit,
-    Hello,
-    Ident,
-    Judge,
-    Key,
-    Lease,
-    Message,
-    Mode,
-    Order,
-    PartRow,
-    Phase,
-    Read,
-    Set,
-    Status,
-    Verdict,
-    Why,
-    config_crc,
-    pack,
-    unpack,
-)
+from firmware_bridge.rows import Boot, Pending
 
 _MS = 1_000_000
 _GREET_NS = 100 * _MS
@@ -57,46 +31,20 @@ _READ_ROWS = 4
 _ORDER_NS = 50 * _MS
 
 
-@dataclass(slots=True)
-class _Row:
-    phase: int = 0
-    trigger_count: int = 0
-    due_count: int = 0
-
-
-@dataclass(slots=True)
-class _Pending:
-    verdict: Verdict
-    sent_ns: int
-
-
-@dataclass(slots=True)
-class _Boot:
-    """What is known of one boot of the controller; thrown away whole when the controller was reset."""
-
-    number: int
-    sync: ClockSync
-    ring: int
-    rows: dict[int, _Row] = field(default_factory=dict)
-    low: int = 1
-    known_next: int = 1
-    pending: dict[int, _Pending] = field(default_factory=dict)
-
-
 class Bridge:
     """See the module. `settings` is what is pushed to the controller; `resume` is (boot, first part not recorded)."""
 
     def __init__(
-        self, settings: dict[Key, int], lease_ms: int, resume: tuple[int, int] | None = None, running: bool = False
+        self, settings: dict[wire.Key, int], lease_ms: int, resume: tuple[int, int] | None = None, running: bool = False
     ) -> None:
         self._settings = settings
-        self._crc = config_crc(settings.items())
+        self._crc = wire.config_crc(settings.items())
         self._lease_ms = lease_ms
         self._resume = resume
         self._wanted = running
         self._deframer = framing.Deframer()
         self._out = bytearray()
-        self._boot: _Boot | None = None
+        self._boot: Boot | None = None
         self._linked = False
         self._refused = False
         self._was_reset = False
@@ -107,28 +55,28 @@ class Bridge:
         self._next_read_ns = 0
         self._next_order_ns = 0
         self._heard_ns = 0
-        self._orders: list[Order] = []
+        self._orders: list[wire.Order] = []
         self.counters = LinkCounters()
-        self.status: Status | None = None
+        self.status: wire.Status | None = None
 
     # -- what the station asks for -------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Ask for the belt to run, and keep asking until the controller says it does."""
         self._wanted = True
-        self._orders = [order for order in self._orders if order is Order.RESET] + [Order.RUN]
+        self._orders = [order for order in self._orders if order is wire.Order.RESET] + [wire.Order.RUN]
 
     def stop(self) -> None:
         """Ask for the belt to stand, and keep asking until it does."""
         self._wanted = False
-        self._orders = [Order.STOP]
+        self._orders = [wire.Order.STOP]
 
     def reset(self) -> None:
         """A person clears a shutdown of the controller; leads to READY, never to RUN."""
         self._wanted = False
-        self._orders = [Order.RESET]
+        self._orders = [wire.Order.RESET]
 
-    def judge(self, part_id: int, verdict: Verdict, now_ns: int) -> int | None:
+    def judge(self, part_id: int, verdict: wire.Verdict, now_ns: int) -> int | None:
         """Send a verdict; returns the slack in ns (deadline minus now), or None if it cannot be known.
 
         A verdict for another boot, or for a part already decided, is not sent: it could only do harm.
@@ -138,20 +86,24 @@ class Bridge:
         if boot is None or part_id >> 32 != boot.number or number not in boot.rows:
             return None
         row = boot.rows[number]
-        if row.phase != Phase.DECIDED:
-            boot.pending[number] = _Pending(verdict, now_ns)
-            self._send(Judge(boot.number, number, verdict))
-        return self._slack_ns(boot, row, now_ns)
-
-    def slack_ns(self, part_id: int, now_ns: int) -> int | None:
-        """Deadline of this part minus now, in ns; None if it is not on the belt or the belt stands."""
-        boot = self._boot
-        row = boot.rows.get(part_id & 0xFFFFFFFF) if boot and part_id >> 32 == boot.number else None
-        return self._slack_ns(boot, row, now_ns) if boot and row else None
+        if row.phase != wire.Phase.DECIDED:
+            boot.pending[number] = Pending(verdict, now_ns)
+            self._send(wire.Judge(boot.number, number, verdict))
+        return boot.slack_ns(row, now_ns)
 
     def caught_up(self, boot: int, next_part: int) -> bool:
         """Whether the outcome of every part of `boot` before `next_part` has been told of."""
         return self._boot is not None and self._boot.number == boot and self._boot.low == next_part
+
+    @property
+    def last_serial(self) -> int:
+        """The serial of the last LEASE sent."""
+        return self._serial
+
+    @property
+    def settled(self) -> bool:
+        """No order is on its way: the controller's mode is what was asked for."""
+        return self._linked and not self._orders
 
     @property
     def linked(self) -> bool:
@@ -169,7 +121,7 @@ class Bridge:
         """What the bytes just read mean."""
         events: list[Event] = []
         for payload in self._deframer.feed(data):
-            message = unpack(payload)
+            message = wire.unpack(payload)
             self.counters.received += 1
             if message is None:
                 self.counters.unknown += 1
@@ -203,7 +155,7 @@ class Bridge:
             times.append(self._next_greet_ns)
         if self._boot and self._linked:
             times += [pending.sent_ns + _RESEND_NS for pending in self._boot.pending.values()]
-            if self._missing(self._boot):
+            if self._boot.missing() is not None:
                 times.append(self._next_read_ns)
             if self._orders:
                 times.append(self._next_order_ns)
@@ -217,23 +169,23 @@ class Bridge:
 
     # -- hearing -------------------------------------------------------------------------------------------------
 
-    def _hear(self, message: Message, now_ns: int) -> Iterable[Event]:
-        if isinstance(message, Ident):
+    def _hear(self, message: wire.Message, now_ns: int) -> Iterable[Event]:
+        if isinstance(message, wire.Ident):
             return self._on_ident(message, now_ns)
         boot = self._boot
         if boot is None:
             return ()
-        if isinstance(message, Status):
+        if isinstance(message, wire.Status):
             return self._on_status(message, boot, now_ns)
-        if isinstance(message, PartRow) and message.boot == boot.number and boot.sync.ready:
-            return self._on_row(message, boot)
+        if isinstance(message, wire.PartRow) and message.boot == boot.number:
+            return boot.hear_row(message)
         return ()
 
-    def _on_ident(self, ident: Ident, now_ns: int) -> Iterable[Event]:
-        if ident.protocol != PROTOCOL:
+    def _on_ident(self, ident: wire.Ident, now_ns: int) -> Iterable[Event]:
+        if ident.protocol != wire.PROTOCOL:
             self._refused = True
             yield Refused(
-                f"the controller speaks protocol {ident.protocol:08x}, this station {PROTOCOL:08x}: "
+                f"the controller speaks protocol {ident.protocol:08x}, this station {wire.PROTOCOL:08x}: "
                 "flash the controller with this version's firmware"
             )
             return
@@ -243,12 +195,12 @@ class Bridge:
             self._configure()
         elif not self._linked:
             self._linked = True
-            self._orders = [Order.RUN] if self._wanted else []
+            self._orders = [wire.Order.RUN] if self._wanted else []
             self._next_lease_ns = now_ns
             yield Linked(ident.boot, self._was_reset)
             self._was_reset = False
 
-    def _begin_boot(self, ident: Ident) -> Iterable[Event]:
+    def _begin_boot(self, ident: wire.Ident) -> Iterable[Event]:
         old = self._boot
         if old is not None and old.number == ident.boot:
             return
@@ -260,12 +212,12 @@ class Bridge:
         elif self._resume and self._resume[0] != ident.boot:
             yield from self._abandon(*self._resume, self._previous_end(self._resume[0], ident))
         low = self._resume[1] if self._resume and self._resume[0] == ident.boot else 1
-        self._boot = _Boot(ident.boot, ClockSync(ident.clock_hz), ident.ring, low=low, known_next=low)
+        self._boot = Boot.begin(ident, self._settings, low)
         self._linked = False
         self._leases.clear()
 
     @staticmethod
-    def _previous_end(boot: int, ident: Ident) -> int:
+    def _previous_end(boot: int, ident: wire.Ident) -> int:
         return ident.previous_parts + 1 if ident.boot == boot + 1 else 0
 
     @staticmethod
@@ -273,7 +225,7 @@ class Bridge:
         for number in range(first, end):
             yield PartLost(boot << 32 | number, "controller_reset")
 
-    def _on_status(self, status: Status, boot: _Boot, now_ns: int) -> Iterable[Event]:
+    def _on_status(self, status: wire.Status, boot: Boot, now_ns: int) -> Iterable[Event]:
         if status.boot != boot.number:
             # It was reset since: nothing it says counts before it has introduced itself again.
             self._linked = False
@@ -281,57 +233,27 @@ class Bridge:
             return ()
         self._heard_ns = now_ns
         self.status = status
-        sent_ns = self._leases.pop(status.serial, None)
-        if sent_ns is not None:
-            boot.sync.add(sent_ns, now_ns, status.clock, status.count)
-        boot.known_next = max(boot.known_next, status.next_part)
+        boot.hear_status(status, self._leases.pop(status.serial, None), now_ns)
         if self._orders and (self._orders[0], status.mode) in _DONE:
             del self._orders[0]
         return ()
 
-    def _on_row(self, row: PartRow, boot: _Boot) -> Iterable[Event]:
-        known = boot.rows.setdefault(row.part, _Row()) if row.part >= boot.low else None
-        if known is None:
-            return
-        boot.known_next = max(boot.known_next, row.part + 1)
-        part_id = boot.number << 32 | row.part
-        pending = boot.pending.get(row.part)
-        if pending and (row.verdict == pending.verdict or row.phase == Phase.DECIDED):
-            del boot.pending[row.part]
-        if known.phase < Phase.SEEN <= row.phase:
-            seen = boot.sync.count64(row.seen_count)
-            known.trigger_count = seen + self._settings[Key.CAMERA_COUNT]
-            known.due_count = seen + self._settings[Key.GATE_COUNT]
-            yield PartSeen(part_id, seen, known.due_count, boot.sync.to_ns(row.seen_clock))
-        if known.phase < Phase.TRIGGERED <= row.phase and row.trigger_clock:
-            yield PartTriggered(part_id, boot.sync.to_ns(row.trigger_clock))
-        if known.phase < Phase.DECIDED <= row.phase:
-            yield PartDecided(part_id, Why(row.why), Verdict(row.verdict), boot.sync.count64(row.decided_count))
-        known.phase = max(known.phase, row.phase)
-        self._forget_decided(boot)
-
-    def _forget_decided(self, boot: _Boot) -> None:
-        while boot.low in boot.rows and boot.rows[boot.low].phase == Phase.DECIDED:
-            del boot.rows[boot.low]
-            boot.pending.pop(boot.low, None)
-            boot.low += 1
-
     # -- speaking ------------------------------------------------------------------------------------------------
 
-    def _send(self, message: Message) -> None:
-        self._out += framing.encode(pack(message))
+    def _send(self, message: wire.Message) -> None:
+        self._out += framing.encode(wire.pack(message))
         self.counters.sent += 1
 
     def _greet(self, now_ns: int) -> None:
         self._next_greet_ns = now_ns + _GREET_NS
         self.counters.greetings += 1
-        self._send(Hello(PROTOCOL))
+        self._send(wire.Hello(wire.PROTOCOL))
 
     def _configure(self) -> None:
-        self._send(Command(Order.STOP))
+        self._send(wire.Command(wire.Order.STOP))
         for key, value in sorted(self._settings.items()):
-            self._send(Set(key, value))
-        self._send(Commit(self._crc))
+            self._send(wire.Set(key, value))
+        self._send(wire.Commit(self._crc))
 
     def _renew(self, now_ns: int) -> None:
         self._next_lease_ns = now_ns + self._lease_ms * _MS // 5
@@ -339,12 +261,12 @@ class Bridge:
         self._leases[self._serial] = now_ns
         while len(self._leases) > 16:
             del self._leases[next(iter(self._leases))]
-        self._send(Lease(self._serial, self._lease_ms))
+        self._send(wire.Lease(self._serial, self._lease_ms))
 
     def _order_again(self, now_ns: int) -> None:
         if self._orders and now_ns >= self._next_order_ns:
             self._next_order_ns = now_ns + _ORDER_NS
-            self._send(Command(self._orders[0]))
+            self._send(wire.Command(self._orders[0]))
 
     def _resend(self, now_ns: int) -> None:
         assert self._boot is not None
@@ -352,47 +274,26 @@ class Bridge:
             if now_ns - pending.sent_ns >= _RESEND_NS:
                 pending.sent_ns = now_ns
                 self.counters.resent += 1
-                self._send(Judge(self._boot.number, number, pending.verdict))
-
-    def _missing(self, boot: _Boot) -> int | None:
-        """The first part whose row we should have by now and have not."""
-        status = self.status if self.status and self.status.boot == boot.number else None
-        decided_to = status.open_part if status else boot.low
-        count = boot.sync.count64(status.count) if status and boot.sync.ready else 0
-        for number in range(boot.low, boot.known_next):
-            row = boot.rows.get(number)
-            if row is None or row.phase == 0 or (row.phase < Phase.DECIDED and number < decided_to):
-                return number
-            if row.phase < Phase.TRIGGERED and row.trigger_count < count:
-                return number
-        return None
+                self._send(wire.Judge(self._boot.number, number, pending.verdict))
 
     def _read_missing(self, now_ns: int) -> Iterable[Event]:
         boot = self._boot
         assert boot is not None
-        number = self._missing(boot) if now_ns >= self._next_read_ns and boot.sync.ready else None
-        if number is None:
+        if now_ns < self._next_read_ns:
             return
-        self._next_read_ns = now_ns + _READ_NS
-        while number < boot.known_next - boot.ring and number == boot.low:
-            boot.rows[number] = _Row(Phase.DECIDED)
-            self._forget_decided(boot)
-            yield PartLost(boot.number << 32 | number, "overwritten")
-            number += 1
-        self.counters.reread += 1
-        self._send(Read(number, _READ_ROWS))
-
-    def _slack_ns(self, boot: _Boot, row: _Row, now_ns: int) -> int | None:
-        guard = self._settings[Key.GUARD_COUNT]
-        due_ns = boot.sync.time_of_count(row.due_count - guard) if boot.sync.ready else None
-        return None if due_ns is None else due_ns - self._settings[Key.LEAD_MS] * _MS - now_ns
+        yield from boot.overwritten()
+        number = boot.missing()
+        if number is not None:
+            self._next_read_ns = now_ns + _READ_NS
+            self.counters.reread += 1
+            self._send(wire.Read(number, _READ_ROWS))
 
 
 _DONE = {
-    (Order.RUN, Mode.RUN),
-    (Order.STOP, Mode.READY),
-    (Order.STOP, Mode.BOOT),
-    (Order.STOP, Mode.SHUT_DOWN),
-    (Order.RESET, Mode.READY),
-    (Order.RESET, Mode.BOOT),
+    (wire.Order.RUN, wire.Mode.RUN),
+    (wire.Order.STOP, wire.Mode.READY),
+    (wire.Order.STOP, wire.Mode.BOOT),
+    (wire.Order.STOP, wire.Mode.SHUT_DOWN),
+    (wire.Order.RESET, wire.Mode.READY),
+    (wire.Order.RESET, wire.Mode.BOOT),
 }

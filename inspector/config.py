@@ -75,6 +75,7 @@ class LineConfig(Section):
     model_threads: Positive = 2
     model_spinning: bool = True
     frame_queue: Positive = 2
+    link: str = "data/line.sock"
 
 
 class RecordConfig(Section):
@@ -118,9 +119,13 @@ class FaultConfig(Section):
 
 
 class SimulationConfig(Section):
-    """[simulation] - the simulated belt: which pictures lie on it, how fast, and what goes wrong."""
+    """[simulation] - the simulated belt: which pictures lie on it, how fast, and what goes wrong.
 
-    pictures: str = ""
+    `pictures` are folders, and `labels` a `labels.csv` whose files are relative to its own folder; without one, the
+    folders' names are the truth.
+    """
+
+    pictures: list[str] = Field(default_factory=list)
     labels: str = ""
     seed: int = 1
     parts_per_minute: Positive = 120
@@ -134,6 +139,7 @@ class StationSection(Section):
 
     name: str = "station"
     recipe: str = "recipe.toml"
+    autostart: bool = False
 
 
 class StationConfig(Section):

@@ -19,7 +19,6 @@ from typing import Protocol
 import numpy as np
 
 from firmware_bridge.bridge import Bridge
-from firmware_bridge.protocol import Verdict as WireVerdict
 from firmware_bridge.simulated_link import SimulatedLink
 from inspector.clock import SimulatedClock
 from inspector.config import FaultConfig
@@ -27,13 +26,13 @@ from inspector.errors import CameraError, StationError
 from inspector.passage import Passage
 from inspector.simulation import World
 from inspector.state import Cause, State
-from inspector.types import Frame, Inspection, Verdict
+from inspector.types import Frame, Inspection
 
 _MS = 1_000_000
 _BOOT_MS = 900
 _PERSON_MS = 2000
 _SLOW_MS = 1500
-_SETTLE_MS = 4000
+_COMMIT_MS = 1000
 
 
 class TriggeredCamera(Protocol):
@@ -57,37 +56,14 @@ class TriggeredCamera(Protocol):
 
 
 @dataclass(slots=True)
-class BridgeSender:
-    """`passage.Sender` for a bridge without a thread."""
-
-    bridge: Bridge
-    clock: SimulatedClock
-
-    def judge(self, part_id: int, verdict: Verdict) -> int | None:
-        """See `passage.Sender`."""
-        return self.bridge.judge(part_id, WireVerdict(verdict), self.clock.now_ns())
-
-    def run(self) -> None:
-        """See `passage.Sender`."""
-        self.bridge.run()
-
-    def stop(self) -> None:
-        """See `passage.Sender`."""
-        self.bridge.stop()
-
-    def reset(self) -> None:
-        """See `passage.Sender`."""
-        self.bridge.reset()
-
-
-@dataclass(slots=True)
 class Life:
     """One life of the station's process, from its start to its end or its kill."""
 
     bridge: Bridge
     passage: Passage
     frames: deque[Frame]
-    end: Callable[[], None]
+    commit: Callable[[], object]
+    end: Callable[[], object]
     busy: bool = False
 
 
@@ -183,7 +159,7 @@ class FastRun:
     def _serve(self, life: Life, data: bytes, now_ns: int) -> None:
         for event in [*life.bridge.receive(data, now_ns), *life.bridge.poll(now_ns)]:
             life.frames.extendleft(reversed(life.passage.hear(event)))
-        life.passage.watch(life.bridge.status)
+        life.passage.watch(life.bridge.status, life.bridge.settled)
         self._work(life)
         output = life.bridge.take_output()
         if output:
@@ -227,6 +203,13 @@ class FastRun:
     def _begin_life(self) -> None:
         self._life = self._start_life()
         self._person_called = False
+        self._at(_COMMIT_MS, functools.partial(self._commit, self._life))
+
+    def _commit(self, life: Life) -> None:
+        # The recorder's thread would commit within its linger time; here the records of a moment go together.
+        if life is self._life:
+            life.commit()
+            self._at(_COMMIT_MS, functools.partial(self._commit, life))
 
     def _end_life(self) -> None:
         if self._life is not None:

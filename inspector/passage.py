@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from firmware_bridge import events
 from firmware_bridge.protocol import Fault, Mode, Status, Why
+from inspector.alarms import Alarms
 from inspector.clock import Clock
+from inspector.sender import Sender
 from inspector.state import Cause, State, after
-from inspector.tracker import Closed, Tracker
+from inspector.tracker import Closed, Tracker, not_inspected
 from inspector.types import (
-    Alarm,
     Frame,
     FrameStatus,
     Inspection,
@@ -42,26 +42,6 @@ _OUTCOME = {
 }
 
 
-class Sender(Protocol):
-    """Where verdicts and orders go: the bridge, or its thread."""
-
-    def judge(self, part_id: int, verdict: Verdict) -> int | None:
-        """Send a verdict; the slack in ns, None if it cannot be known."""
-        ...
-
-    def run(self) -> None:
-        """Let the belt run."""
-        ...
-
-    def stop(self) -> None:
-        """Stop the belt."""
-        ...
-
-    def reset(self) -> None:
-        """Clear the controller's shutdown."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Bookmark:
     """All parts of `boot` before `first_open` have their record."""
@@ -71,14 +51,20 @@ class Bookmark:
 
 
 Recorder = Callable[[InspectionRecord, Frame | None, Bookmark], bool]
-Judge = Callable[[Frame], Inspection]
 
 
 class Passage:
     """See the module. `inspect` is the walk of `line`; `record` takes a record or says False."""
 
     def __init__(
-        self, *, clock: Clock, tracker: Tracker, inspect: Judge, send: Sender, record: Recorder, recipe_id: str
+        self,
+        *,
+        clock: Clock,
+        tracker: Tracker,
+        inspect: Callable[[Frame], Inspection],
+        send: Sender,
+        record: Recorder,
+        recipe_id: str,
     ) -> None:
         self._clock = clock
         self._tracker = tracker
@@ -90,7 +76,7 @@ class Passage:
         self.inspect = inspect
         self.recipe_id = recipe_id
         self.state = State.STOPPED
-        self.alarms: dict[str, Alarm] = {}
+        self.alarms = Alarms(clock)
         self.counts = dict.fromkeys((Verdict.PASS, Verdict.REJECT, Verdict.NOT_INSPECTED), 0)
         self.records = 0
         self.strays = 0
@@ -142,21 +128,28 @@ class Passage:
 
     def _hear_link(self, event: events.Event) -> None:
         if isinstance(event, events.Linked):
-            self._settle("controller_lost")
+            self.alarms.settle("controller_lost")
             self._move(Cause.READY)
             if event.was_reset:
                 self._hold(
                     "controller_reset", "the reject controller was reset", "check the belt, then reset and start"
                 )
         elif isinstance(event, events.LinkLost):
-            self._raise("controller_lost", "no answer from the reject controller", "check its cable and power")
+            self.alarms.raise_("controller_lost", "no answer from the reject controller", "check its cable and power")
         elif isinstance(event, events.Refused):
-            self._raise("controller_refused", event.text, "flash the controller with this version's firmware")
+            self.alarms.raise_("controller_refused", event.text, "flash the controller with this version's firmware")
             self._move(Cause.ABORT)
 
-    def watch(self, status: Status | None) -> None:
-        """Follow the controller's own state: what it shut down for holds the station."""
-        if status is not None and status.mode == Mode.SHUT_DOWN and self.state in (State.EXECUTE, State.IDLE):
+    def watch(self, status: Status | None, settled: bool) -> None:
+        """Follow the controller's own state: what it shut down for holds the station.
+
+        `settled`: no order is on its way to it. A belt that runs when the station starts is taken over as it is.
+        """
+        if status is None:
+            return
+        if settled and status.mode == Mode.RUN and self.state is State.IDLE:
+            self._move(Cause.START)
+        if status.mode == Mode.SHUT_DOWN and self.state in (State.EXECUTE, State.IDLE):
             fault = Fault(status.fault).name.lower()
             self._hold(
                 f"controller_{fault}", f"the reject controller stopped the belt: {fault}", "remove the cause, reset"
@@ -220,9 +213,18 @@ class Passage:
             self._move(Cause.READY)
         return None
 
+    def acknowledge(self, code: str) -> str:
+        """A person has read an alarm; those that hold the station go with a reset only. The reason if refused."""
+        if code not in self.alarms:
+            return f"there is no alarm {code!r}"
+        if self.state in (State.HELD, State.ABORTED):
+            return f"the station is {self.state}: reset it"
+        self.alarms.settle(code)
+        return ""
+
     def abort(self, code: str, text: str, advice: str) -> None:
         """Something broke that no part may pass under: the belt is stopped and nothing is judged any more."""
-        self._raise(code, text, advice)
+        self.alarms.raise_(code, text, advice)
         self._send.stop()
         self._move(Cause.ABORT)
 
@@ -280,22 +282,10 @@ class Passage:
 
     def _without(self, frame: Frame, reason: Reason) -> Inspection:
         assert frame.part_id is not None
-        return Inspection(
-            part_id=frame.part_id,
-            frame_id=frame.frame_id,
-            verdict=Verdict.NOT_INSPECTED,
-            reasons=(reason,),
-            recipe_id=self.recipe_id,
-        )
+        return not_inspected(frame.part_id, frame.frame_id, reason, self.recipe_id)
 
     def _judge_without_frame(self, part_id: int, reason: Reason) -> None:
-        inspection = Inspection(
-            part_id=part_id,
-            frame_id=None,
-            verdict=Verdict.NOT_INSPECTED,
-            reasons=(reason,),
-            recipe_id=self.recipe_id,
-        )
+        inspection = not_inspected(part_id, None, reason, self.recipe_id)
         if self._tracker.judged(inspection, None):
             self._send.judge(part_id, Verdict.NOT_INSPECTED)
 
@@ -305,12 +295,5 @@ class Passage:
         self.state = after(self.state, cause) or self.state
 
     def _hold(self, code: str, text: str, advice: str) -> None:
-        self._raise(code, text, advice)
+        self.alarms.raise_(code, text, advice)
         self._move(Cause.HOLD)
-
-    def _raise(self, code: str, text: str, advice: str) -> None:
-        if code not in self.alarms:
-            self.alarms[code] = Alarm(code=code, severity="stop", text=text, advice=advice, since_utc=self._clock.utc())
-
-    def _settle(self, code: str) -> None:
-        self.alarms.pop(code, None)

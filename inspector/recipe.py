@@ -21,8 +21,8 @@ class HealthLimits(Section):
 
     The fractions are of what the taught good pictures measured like, so that the defaults hold on any line; the
     absolute values are on 8-bit grey values, and 0 switches each of these off. `dark_fraction`: mean grey value
-    below this share of the taught. `blown_fraction_max`: saturated pixels beyond the taught, as a share of the rest.
-    `sharpness_fraction`: edges less steep than this share of the dullest taught picture's (`vision.health.sharpness`).
+    below this share of the taught. `blown_fraction_max`: saturated pixels beyond the taught, as a share of the
+    part's area. `sharpness_fraction`: edges less steep than this share of the dullest taught picture's.
     `border_fraction_max`: run of the outline along the picture's border beyond the taught, as a share of the square
     root of the part's area. `area_fraction_max`: outlines larger than this many times the largest taught part.
     """
@@ -31,7 +31,7 @@ class HealthLimits(Section):
     dark_fraction: Fraction = 0.4
     blown_fraction_max: Fraction = 0.35
     sharpness_min: float = Field(default=0.0, ge=0)
-    sharpness_fraction: Fraction = 0.6
+    sharpness_fraction: Fraction = 0.75
     frozen_difference_min: float = Field(default=0.05, ge=0)
     border_fraction_max: Fraction = 0.15
     area_fraction_max: float = Field(default=1.5, ge=1)

@@ -54,9 +54,9 @@ class _Edge:
 
 
 class World:
-    """See the module. `pictures` is how many different looks the parts have; `draw` follows from the seed alone."""
+    """See the module. `pictures` is how many different looks the parts have; `boot` is the controller's first."""
 
-    def __init__(self, config: SimulationConfig, controller: ControllerConfig, pictures: int) -> None:
+    def __init__(self, config: SimulationConfig, controller: ControllerConfig, pictures: int, boot: int = 1) -> None:
         self._config = config
         self._controller = controller
         self._random = np.random.default_rng(config.seed)
@@ -74,7 +74,7 @@ class World:
         self.on_belt: deque[PhysicalPart] = deque()
         self.on_trigger: Callable[[int], None] = lambda _at_ns: None
         self.on_gone: Callable[[PhysicalPart], None] = lambda _part: None
-        self._boot = 1
+        self._boot = boot
         self._number = 0
         self._stuck_until_um = 0
         self.limit: int | None = None
@@ -125,6 +125,7 @@ class World:
 
     def trigger(self, at_ns: int) -> None:
         """The camera's trigger line."""
+        self.settle(at_ns)
         self.on_trigger(at_ns)
 
     # -- what the station's twins look at --------------------------------------------------------------------------

@@ -124,10 +124,11 @@ def _why_not(known: OpenPart) -> Reason:
 
 
 def _not_inspected(known: OpenPart, why: Reason) -> Inspection:
+    return not_inspected(known.part.part_id, known.frame_id, why, known.part.recipe_id)
+
+
+def not_inspected(part_id: int, frame_id: int | None, why: Reason, recipe_id: str) -> Inspection:
+    """The inspection of a part that could not be judged, and why."""
     return Inspection(
-        part_id=known.part.part_id,
-        frame_id=known.frame_id,
-        verdict=Verdict.NOT_INSPECTED,
-        reasons=(why,),
-        recipe_id=known.part.recipe_id,
+        part_id=part_id, frame_id=frame_id, verdict=Verdict.NOT_INSPECTED, reasons=(why,), recipe_id=recipe_id
     )

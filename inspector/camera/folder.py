@@ -78,7 +78,7 @@ class FolderCamera:
         """See `base`."""
         self._require_open()
         exposure = self._line.take(timeout_s)
-        pixels = self._read(exposure.file)
+        pixels = self.read(exposure.file)
         self.counters.frames += 1
         return Frame(
             frame_id=exposure.frame_id,
@@ -102,7 +102,8 @@ class FolderCamera:
         if not self._files:
             raise CameraError(f"camera {self.name!r}: is not open")
 
-    def _read(self, file: str) -> Pixels:
+    def read(self, file: str) -> Pixels:
+        """One picture of the folder, uint8; raises CameraError if it does not decode or has another size."""
         how = cv2.IMREAD_GRAYSCALE if self._config.pixel_format == "Mono8" else cv2.IMREAD_COLOR
         path = self._folder / file
         try:

@@ -1,7 +1,7 @@
 """Is this picture fit to be judged? If not, the part is NOT_INSPECTED with the number that was found.
 
 What it is: `check`, pure, a few tenths of a millisecond; its limits are fractions of what the taught good pictures
-measured like (`measure` at teaching), so that the defaults hold on any line. What it is not: a judgement of the
+measured like (`HealthBaseline`), so that the defaults hold on any line. What it is not: a judgement of the
 part: a defect, however large, is the model's business. The line thread; the caller keeps the previous small picture.
 
 Codes: `black`, `blown`, `blurred`, `frozen` are about the picture; `empty`, `no_part`, `two_parts`, `half_part` about
@@ -11,7 +11,7 @@ what is seen in it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -20,13 +20,20 @@ import numpy.typing as npt
 
 from inspector.recipe import HealthLimits, LocateLimits
 from inspector.types import Pixels, Reason
-from inspector.vision.locate import Sighting
+from inspector.vision.locate import Edges, Sighting
 from inspector.vision.reference import HealthBaseline
 
 ROWS = 64
 """Rows of the frame, at full resolution, that sharpness is measured on."""
 _SATURATED = 250
-_EDGE = 0.997
+_STEEPEST = 0.997
+_WAYS = 4
+_EDGE_CONTRAST = 25
+_EDGE_POINTS = 8
+_SOFT_OUTLINE = 0.15
+"""Below this an outline is too soft by itself to show blur, and the whole picture is looked at instead."""
+_TEXTURE = 0.8
+"""How much more whole pictures differ in steepness than outlines do: their limit is so much lower."""
 _TONES = 0.01
 _BRIGHT_GROUND = 0.3
 _BRIGHT_GROUND_SHARE = 0.9
@@ -34,47 +41,61 @@ _BRIGHT_GROUND_SHARE = 0.9
 
 
 class Measured(NamedTuple):
-    """One picture's numbers: mean grey value, share of saturated pixels, and sharpness across and down (see
-    `sharpness`). All of the small picture, except sharpness."""
+    """One picture's light: mean grey value and share of saturated pixels of the small picture; and its contrast,
+    from the 1st to the 99th percentile in grey levels."""
 
     mean: float
     blown: float
-    across: float
-    down: float
+    contrast: int
 
 
-def measure(pixels: Pixels, small: Pixels) -> Measured:
-    """The numbers of a frame and its small picture (`silhouette.shrink`)."""
+def measure(small: Pixels) -> Measured:
+    """The light of a small picture (`silhouette.shrink`)."""
     share = _histogram(small)
     tones = np.cumsum(share)
     contrast = int(np.searchsorted(tones, 1 - _TONES)) - int(np.searchsorted(tones, _TONES))
-    across, down = sharpness(pixels, contrast)
-    return Measured(float(share @ np.arange(256)), float(share[_SATURATED:].sum()), across, down)
+    return Measured(float(share @ np.arange(256)), float(share[_SATURATED:].sum()), contrast)
 
 
 def sharpness(pixels: Pixels, contrast: float) -> tuple[float, float]:
-    """The steepest grey steps from one pixel to the next, as fractions of the picture's `contrast` in grey levels.
-
-    Across and down apart, since motion blurs one of them only: the 99.7th percentile of the absolute differences on
-    `ROWS` rows. Dividing by the contrast keeps it from following the lamp.
-    """
+    """How steep a picture without an outline is, in [0, 1]: the 99.7th percentile of the grey steps from one pixel to
+    the next on `ROWS` rows, as a share of the picture's `contrast`, across and down apart, since motion blurs one of
+    them only. Dividing by the contrast keeps it from following the lamp."""
     step = max(2, pixels.shape[0] // ROWS)
     rows, below = _grey(pixels[:-1:step]), _grey(pixels[1::step])
     across = cv2.absdiff(rows[:, 1:], rows[:, :-1])
     down = cv2.absdiff(rows, below[: len(rows)])
-    steepest = [int(np.searchsorted(np.cumsum(_histogram(np.asarray(part))), _EDGE)) for part in (across, down)]
+    steepest = [int(np.searchsorted(np.cumsum(_histogram(np.asarray(part))), _STEEPEST)) for part in (across, down)]
     return steepest[0] / max(contrast, 8.0), steepest[1] / max(contrast, 8.0)
 
 
-def baseline(measured: Iterable[Measured]) -> dict[str, float]:
-    """The picture's part of a `HealthBaseline` from the taught good pictures' numbers."""
-    means, blown, across, down = (list(values) for values in zip(*measured, strict=True))
-    return {
-        "mean": float(np.median(means)),
-        "blown": max(blown),
-        "sharp_across": min(across),
-        "sharp_down": min(down),
-    }
+def edge_sharpness(pixels: Pixels, edges: Edges) -> float:
+    """How steep the part's own outline is, in (0, 1]: along each normal, the largest grey step from one pixel to the
+    next as a share of the profile's whole range; of these the upper quartile for each of four directions in the
+    picture, and of the directions the dullest. So it follows neither the lamp nor the part's angle, and motion blur
+    shows whichever way it goes. 1 if no direction has enough contrast to tell."""
+    along = np.arange(-edges.reach, edges.reach + 1, dtype=np.float32)
+    columns = edges.x[:, None] + edges.across[:, None] * along
+    rows = edges.y[:, None] + edges.down[:, None] * along
+    seen = np.asarray(cv2.remap(pixels, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    profiles = (seen.mean(axis=2) if seen.ndim == 3 else seen).astype(np.float32)
+    span = np.ptp(profiles, axis=1)
+    slope = np.abs(np.diff(profiles, axis=1)).max(axis=1) / np.maximum(span, 1)
+    way = np.round(np.arctan2(edges.down, edges.across) / (np.pi / _WAYS)).astype(int) % _WAYS
+    ways = [slope[(way == number) & (span >= _EDGE_CONTRAST)] for number in range(_WAYS)]
+    return min((float(np.percentile(slopes, 75)) for slopes in ways if len(slopes) >= _EDGE_POINTS), default=1.0)
+
+
+def light_baseline(smalls: Sequence[Pixels]) -> dict[str, float]:
+    """What the taught good pictures' light measures like."""
+    measured = [measure(small) for small in smalls]
+    return {"mean": float(np.median([one.mean for one in measured])), "blown": max(one.blown for one in measured)}
+
+
+def steps_baseline(images: Sequence[Pixels], smalls: Sequence[Pixels]) -> dict[str, float]:
+    """How steep the dullest taught picture is, for a part without an outline."""
+    steps = [sharpness(image, measure(small).contrast) for image, small in zip(images, smalls, strict=True)]
+    return {"sharp_across": min(step[0] for step in steps), "sharp_down": min(step[1] for step in steps)}
 
 
 def check(
@@ -93,20 +114,22 @@ def check(
     first), `taught` the reference's baseline, `sighting` what `Locator.see` saw (None where no part is looked for).
     A picture that is unfit as a picture is reported as that alone: what is seen in it means nothing.
     """
-    unfit = [*_light(measured := measure(pixels, small), limits, taught), *_frozen(small, previous_small, limits)]
+    unfit = [*_light(measured := measure(small), small.size, limits, taught), *_frozen(small, previous_small, limits)]
     if unfit:
         return tuple(unfit)
     seen = [] if sighting is None else list(_parts(sighting, limits, taught, locate or LocateLimits()))
     if seen and seen[0].code == "empty":
         return tuple(seen)
-    return (*_blurred(measured, limits, taught), *seen)
+    edges = sighting.edges if sighting is not None else None
+    return (*_blurred(pixels, edges, measured.contrast, limits, taught), *seen)
 
 
-def _light(measured: Measured, limits: HealthLimits, taught: HealthBaseline) -> Iterable[Reason]:
+def _light(measured: Measured, small_size: int, limits: HealthLimits, taught: HealthBaseline) -> Iterable[Reason]:
     darkest = max(limits.black_mean_max, limits.dark_fraction * taught.mean)
     if measured.mean <= darkest:
         yield Reason(code="black", value=measured.mean, limit=darkest, text="mean grey value too low")
-    share = limits.blown_fraction_max if taught.blown < _BRIGHT_GROUND else _BRIGHT_GROUND_SHARE
+    part = taught.area_small_px / small_size or 1.0
+    share = limits.blown_fraction_max * part if taught.blown < _BRIGHT_GROUND else _BRIGHT_GROUND_SHARE
     most = taught.blown + share * (1 - taught.blown)
     if measured.blown > most:
         yield Reason(code="blown", value=measured.blown, limit=most, text="share of saturated pixels too high")
@@ -121,10 +144,16 @@ def _frozen(small: Pixels, previous: Pixels | None, limits: HealthLimits) -> Ite
         yield Reason(code="frozen", value=difference, limit=limits.frozen_difference_min, text=text)
 
 
-def _blurred(measured: Measured, limits: HealthLimits, taught: HealthBaseline) -> Iterable[Reason]:
-    pairs = ((measured.across, taught.sharp_across), (measured.down, taught.sharp_down))
+def _blurred(
+    pixels: Pixels, edges: Edges | None, contrast: float, limits: HealthLimits, taught: HealthBaseline
+) -> Iterable[Reason]:
+    if edges is not None and taught.sharp_edges >= _SOFT_OUTLINE:
+        share, pairs = 1.0, [(edge_sharpness(pixels, edges), taught.sharp_edges)]
+    else:
+        steps = sharpness(pixels, contrast)
+        share, pairs = _TEXTURE, list(zip(steps, (taught.sharp_across, taught.sharp_down), strict=True))
     found, wanted = min(
-        ((found, max(limits.sharpness_min, limits.sharpness_fraction * sharp)) for found, sharp in pairs),
+        ((found, max(limits.sharpness_min, share * limits.sharpness_fraction * sharp)) for found, sharp in pairs),
         key=lambda pair: pair[0] / max(pair[1], 1e-9),
     )
     if found < wanted:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -28,18 +29,32 @@ __all__ = ["LocateLimits", "Locator", "Reference", "Sighting", "patch_size", "re
 
 _MOST = 4
 _CLOSE = 0.06
+_TANGENT = 4
 Indices = npt.NDArray[np.intp]
+
+
+class Edges(NamedTuple):
+    """Places on the part's outline in frame pixels and the normals there, float32 `(N,)` each, and how many pixels
+    before and after a place its edge may lie."""
+
+    x: Floats
+    y: Floats
+    across: Floats
+    down: Floats
+    reach: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """What one look saw: the poses that are believed, best first; the best correlation reached, believed or not; the
-    area of all outlines of a part's size, and the best one's run along the picture's border (small pixels)."""
+    area of all outlines of a part's size, and the best one's run along the picture's border (small pixels).
+    `edges` is where the best part's outline lies, None for a reference without one."""
 
     poses: tuple[Pose, ...] = ()
     score: float = 0.0
     area: float = 0.0
     border: float = 0.0
+    edges: Edges | None = None
 
 
 class Search:
@@ -59,6 +74,8 @@ class Search:
         value = reference.mean[rows, columns]
         self._value = value - self._weight @ value
         self._value /= math.sqrt(float(self._weight @ self._value**2)) or 1.0
+        self._factor = reference.factor
+        self._outline = outline(reference.mask)
 
     def near(self, seen: Look, x: float, y: float) -> SmallPose:
         """The best pose of a part whose reference point lies near (x, y)."""
@@ -82,6 +99,28 @@ class Search:
         found = placed(seen.grey, self._place, pose.x, pose.y, pose.turn)
         found = found - self._weight @ found
         return float((self._weight * self._value) @ found) / max(math.sqrt(float(self._weight @ found**2)), 1e-6)
+
+    def edges(self, pose: SmallPose) -> Edges:
+        """Where the outline of a part at `pose` lies in the frame."""
+        u, v, across, down = self._outline
+        cos, sin, factor = math.cos(pose.turn), math.sin(pose.turn), self._factor
+        x = (cos * u + sin * v + pose.x + 0.5) * factor - 0.5
+        y = (cos * v - sin * u + pose.y + 0.5) * factor - 0.5
+        across, down = cos * across + sin * down, cos * down - sin * across
+        x, y, across, down = np.stack([x, y, across, down]).astype(np.float32)
+        return Edges(x, y, across, down, 2 * factor + 2)
+
+
+def outline(mask: Floats, most: int = 256) -> tuple[Floats, Floats, Floats, Floats]:
+    """At most about `most` places `(u, v)` on the part's outline in template coordinates, and the normals there."""
+    contours, _ = cv2.findContours(grown(mask, 0), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return (np.zeros(0, np.float32),) * 4
+    line = max(contours, key=len)[:, 0, :].astype(np.float32) - (mask.shape[0] - 1) / 2
+    tangent = np.roll(line, -_TANGENT, axis=0) - np.roll(line, _TANGENT, axis=0)
+    tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-6)
+    keep = slice(None, None, max(1, len(line) // most))
+    return line[keep, 0], line[keep, 1], -tangent[keep, 1], tangent[keep, 0]
 
 
 def grown(mask: Floats, by: int) -> Pixels:
@@ -135,6 +174,7 @@ class Locator:
             score=best.score,
             area=sum(blob.area for blob in found),
             border=float(blob.border),
+            edges=search.edges(best),
         )
 
     def _pose(self, pose: SmallPose) -> Pose:

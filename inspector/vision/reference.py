@@ -53,13 +53,15 @@ class Spread:
 class HealthBaseline:
     """What the taught good pictures measured like; limits are fractions of these, and 0 means not known.
 
-    `mean` is the median mean grey value, `blown` the largest share of saturated pixels, `sharp_across` and
-    `sharp_down` the dullest picture's (see `health.sharpness`), `area_small_px` the median outline area in small
+    `mean` is the median mean grey value, `blown` the largest share of saturated pixels, `sharp_edges` the
+    dullest picture's edges (see `health.edge_sharpness`), for a part without a clear one `sharp_across` and
+    `sharp_down` (see `health.sharpness`), `area_small_px` the median outline area in small
     pixels with its largest, `border` the longest run of an outline along the picture's border in small pixels.
     """
 
     mean: float = 0.0
     blown: float = 0.0
+    sharp_edges: float = 0.0
     sharp_across: float = 0.0
     sharp_down: float = 0.0
     area_small_px: float = 0.0

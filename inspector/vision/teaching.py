@@ -4,7 +4,7 @@ What it is: `teach_reference`. What it is not: the model of what a good part loo
 a teaching, once; seconds.
 
 The steps: how the part stands out of its background (the threshold whose outlines agree best from picture to
-picture), a first template from the most typical picture, three rounds of aligning all pictures to their mean, a
+picture), a first template from the most typical picture, rounds of aligning all pictures to their mean, a
 fixed frame with the long side of the part across, and what good pictures measure like.
 """
 
@@ -30,6 +30,7 @@ from inspector.vision.silhouette import Blob, border_level, decimation, foregrou
 MOST_PICTURES = 60
 FEWEST_PICTURES = 3
 _MARGIN = 0.06
+_SHAPE_ROUNDS = 2
 _ROUNDS = 3
 _ALIGNED = 0.8
 _VAGUE = 0.5
@@ -72,13 +73,11 @@ class _Teaching:
             has_angle=False,
             box_xy=(0.0, 0.0),
             box_wh=(float(width), float(height)),
-            health=HealthBaseline(**self.measured()),
+            health=HealthBaseline(
+                **health.light_baseline(self.smalls), **health.steps_baseline(self.images, self.smalls)
+            ),
             taught_from=len(self.images),
         )
-
-    def measured(self) -> dict[str, float]:
-        """What the pictures measure like as pictures."""
-        return health.baseline(map(health.measure, self.images, self.smalls))
 
     def outline(self, background: Background) -> Reference | None:
         """The taught outline, or None where the pictures do not align with one another."""
@@ -87,7 +86,7 @@ class _Teaching:
         found = [blob for blob in seen if blob is not None]
         if len(found) < max(FEWEST_PICTURES, 0.8 * len(seen)):
             return None
-        align = _Alignment([seen_in(self.smalls[index], background) for index in kept], found)
+        align = _Alignment(kept, [self.smalls[index] for index in kept], found, background)
         turning = align.rounds(has_angle=True)
         has_angle = not is_round(found) or align.turns_with_texture(turning)
         poses = turning if has_angle else align.rounds(has_angle=False)
@@ -97,9 +96,11 @@ class _Teaching:
         if vagueness(draft.mask) > _VAGUE:
             return None
         poses, spread = framed(poses, draft.mask)
-        return self.finished(background, align, align.template(poses, has_angle), spread)
+        return self.finished(background, align, align.template(poses, has_angle), poses, spread)
 
-    def finished(self, background: Background, align: _Alignment, draft: Reference, spread: Spread) -> Reference:
+    def finished(
+        self, background: Background, align: _Alignment, draft: Reference, poses: list[SmallPose], spread: Spread
+    ) -> Reference:
         """`draft` with its fixed frame, how much the pose varies, and what good pictures measure like."""
         factor = self.factor
         box_xy, box_wh = box_of(draft.mask)
@@ -116,10 +117,17 @@ class _Teaching:
             taught_from=len(self.images),
         )
         areas = [blob.area for blob in align.found]
+        search = Search(reference)
+        sharp = [
+            health.edge_sharpness(self.images[at], search.edges(pose))
+            for at, pose in zip(align.kept, poses, strict=True)
+        ]
         return replace(
             reference,
             health=HealthBaseline(
-                **self.measured(),
+                **health.light_baseline(self.smalls),
+                **health.steps_baseline(self.images, self.smalls),
+                sharp_edges=min(sharp),
                 area_small_px=float(np.median(areas)),
                 area_max=max(areas),
                 border=float(max(blob.border for blob in align.found)),
@@ -130,32 +138,45 @@ class _Teaching:
 class _Alignment:
     """All pictures against their own mean."""
 
-    def __init__(self, looks: list[Look], found: list[Blob]) -> None:
-        self.looks = looks
+    def __init__(self, kept: list[int], smalls: list[Pixels], found: list[Blob], background: Background) -> None:
+        """`kept`: which of the pictures these small ones and their outlines are."""
+        self.kept = kept
         self.found = found
         self.typical = int(np.argsort([blob.area for blob in found])[len(found) // 2])
         blob = found[self.typical]
         reach = np.hypot(blob.contour[:, 0, 0] - blob.x, blob.contour[:, 0, 1] - blob.y).max()
         self.side = 2 * math.ceil(1.2 * float(reach) + 4) + 1
+        masks = [foreground(small, background, border_level(small)[0]) for small in smalls]
+        self.looks = [look(small, mask) for small, mask in zip(smalls, masks, strict=True)]
+        self.shapes = [Look(softened(mask, float(reach)), mask) for mask in masks]
 
     def rounds(self, has_angle: bool) -> list[SmallPose]:
-        """The pose of every picture after `_ROUNDS` rounds, each against the mean of the one before."""
+        """The pose of every picture after some rounds, each against the mean of the one before: first by shape alone,
+        so that no single picture's threads or print become the template, then exactly."""
         blob = self.found[self.typical]
-        only = [SmallPose(blob.x, blob.y, 0.0, 1.0)]
-        template = self.template(only, has_angle, [self.typical])
-        for _ in range(_ROUNDS):
+        template = self.template([SmallPose(blob.x, blob.y, 0.0, 1.0)], has_angle, self.shapes, [self.typical])
+        for number in range(_SHAPE_ROUNDS + _ROUNDS):
+            looks = self.shapes if number < _SHAPE_ROUNDS else self.looks
             search = Search(template)
-            poses = [search.near(seen, blob.x, blob.y) for seen, blob in zip(self.looks, self.found, strict=True)]
+            poses = [search.near(seen, blob.x, blob.y) for seen, blob in zip(looks, self.found, strict=True)]
             good = [pose.score for pose in poses]
             limit = float(np.median(good)) - 0.15
-            template = self.template(poses, has_angle, [at for at, score in enumerate(good) if score >= limit])
+            members = [at for at, score in enumerate(good) if score >= limit]
+            template = self.template(poses, has_angle, looks if number + 1 < _SHAPE_ROUNDS else self.looks, members)
         return poses
 
-    def template(self, poses: list[SmallPose], has_angle: bool, members: list[int] | None = None) -> Reference:
+    def template(
+        self,
+        poses: list[SmallPose],
+        has_angle: bool,
+        looks: list[Look] | None = None,
+        members: list[int] | None = None,
+    ) -> Reference:
         """Mean, scatter and coverage of these pictures under these poses, as an unfinished reference."""
+        looks = self.looks if looks is None else looks
         members = list(range(len(poses))) if members is None else members
-        poses = poses if len(poses) == len(self.looks) else poses * len(self.looks)
-        warped = np.stack([self._warp(self.looks[at].grey, poses[at]) for at in members])
+        poses = poses if len(poses) == len(looks) else poses * len(looks)
+        warped = np.stack([self._warp(looks[at].grey, poses[at]) for at in members])
         covered = np.stack([self._warp(self._filled(at), poses[at], 0.0) for at in members]) / 255
         std = warped.std(axis=0) if len(members) > 1 else np.full(warped.shape[1:], 16.0)
         return Reference(
@@ -198,9 +219,10 @@ def doubt(turns: list[tuple[float, float]]) -> float:
     return turns[0][1] - turns[1][1] if len(turns) > 1 else 1.0
 
 
-def seen_in(small: Pixels, background: Background) -> Look:
-    """A small picture with its foreground, as the searches want it."""
-    return look(small, foreground(small, background, border_level(small)[0]))
+def softened(mask: Pixels, radius: float) -> Floats:
+    """A mask blurred by a triangle a fifth of the part's radius wide: threads and teeth are gone, the shape is left."""
+    side = 2 * round(radius / 20) + 1
+    return cv2.blur(cv2.blur(mask, (side, side)), (side, side)).astype(np.float32)
 
 
 def is_round(found: list[Blob]) -> bool:

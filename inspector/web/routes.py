@@ -86,8 +86,8 @@ def records(
         label=label,
         score_min=score_min,
         score_max=score_max,
-        since_utc=since,
-        until_utc=until,
+        since_utc=_moment(since),
+        until_utc=_moment(until),
     )
     found = request.app.state.store.reader().records(which, before, limit)
     return PageOut(
@@ -183,6 +183,14 @@ async def live(socket: WebSocket) -> None:
         return
     await socket.accept()
     await hub.serve(socket)
+
+
+def _moment(given: str | None) -> str | None:
+    """A time as records have it, with three digits of milliseconds: they are compared as text."""
+    if given is None:
+        return None
+    seconds, _, fraction = given.removesuffix("Z").partition(".")
+    return f"{seconds}.{fraction.ljust(3, '0')}Z"
 
 
 async def _ask(request: Request, what: CommandKind, argument: str = "") -> DoneOut:

@@ -35,7 +35,7 @@ const VERDICTS = {
 };
 const STATES = {
   Stopped: { word: "LINE\nSTOPPED", icon: "stop", tone: "", detail: "Not ready. Parts that pass are rejected." },
-  Idle: { word: "LINE\nSTOPPED", icon: "stop", tone: "", detail: "Ready to start." },
+  Idle: { word: "READY", icon: "stop", tone: "", detail: "The line is stopped and can be started." },
   Held: { word: "HELD", icon: "warning", tone: "warning", detail: "See the alarms, then reset." },
   Aborted: { word: "ABORTED", icon: "down", tone: "alarm", detail: "Parts are not inspected. See the alarms, then reset." },
 };

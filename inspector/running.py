@@ -1,0 +1,245 @@
+"""The station in real time: its threads, and the queue between them.
+
+What it is: the camera thread and the line thread's loop, and the wiring to the bridge, recorder and link threads. What
+it is not: what is done with an event or a frame (`passage`), or which parts are real (`station`). `run` is the line
+thread; it is the main thread of the line process.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from firmware_bridge.bridge import Bridge
+from firmware_bridge.events import Event
+from firmware_bridge.port import BridgeThread
+from inspector.camera.base import Camera, CameraCounters
+from inspector.clock import Clock
+from inspector.config import StationConfig
+from inspector.line import Line
+from inspector.link.messages import PartEvent
+from inspector.link.server import Asked, LinkServer
+from inspector.passage import Passage
+from inspector.record.recorder import Recorder
+from inspector.state import Cause, State
+from inspector.threads import CameraThread, Inbox
+from inspector.types import Counts, Frame, Inspection, InspectionRecord, StationStatus, Verdict
+
+_TICK_S = 0.05
+_STATUS_NS = 100_000_000
+_WINDOW = 500
+
+
+@dataclass(slots=True)
+class Crew:
+    """Everything that runs beside the line thread; built by `station`, started and ended by `Running`."""
+
+    bridge: Bridge
+    bridge_thread: BridgeThread
+    camera: Camera
+    camera_counters: CameraCounters
+    camera_thread: CameraThread
+    recorder: Recorder
+    link: LinkServer | None
+
+
+class Running:
+    """See the module."""
+
+    def __init__(
+        self, config: StationConfig, clock: Clock, line: Line, passage: Passage, crew: Crew, inbox: Inbox
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._line = line
+        self._passage = passage
+        self._crew = crew
+        self._inbox = inbox
+        self._next_status_ns = 0
+        self._took_ms: deque[float] = deque(maxlen=_WINDOW)
+        self._slack_ms: deque[float] = deque(maxlen=_WINDOW)
+        self._autostart = config.station.autostart
+        self._broken: BaseException | None = None
+        self.stopping = threading.Event()
+        self._last_part_id: int | None = None
+        self.first_judged_ns: int | None = None
+        self.select_recipe: Callable[[str], str] = lambda _recipe: "this station has one recipe only"
+        self._on_closed = passage.on_closed
+        self._on_judged = passage.on_judged
+        passage.on_closed = self._closed
+        passage.on_judged = self._judged
+
+    @property
+    def seen(self) -> int:
+        """Parts that the station was told of."""
+        return self._passage.seen
+
+    def failed(self, why: BaseException) -> None:
+        """A thread of the crew ended in a way nobody foresaw."""
+        self._broken = why
+
+    def run(self, parts: int | None = None) -> None:
+        """Run until `stopping` is set, or until `parts` parts have their record; then end the crew in order."""
+        crew = self._crew
+        crew.bridge_thread.start()
+        crew.camera_thread.start()
+        try:
+            while not self.stopping.is_set() and (parts is None or self._passage.records < parts):
+                item = self._inbox.get(_TICK_S)
+                if item is not None:
+                    self._take(item)
+                self._look_around()
+        finally:
+            self._end()
+
+    def _take(self, item: Event | Frame) -> None:
+        if isinstance(item, Frame):
+            self._passage.take(item)
+            return
+        for frame in self._passage.hear(item):
+            self._passage.take(frame)
+
+    def _look_around(self) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns < self._next_status_ns:
+            return
+        self._next_status_ns = now_ns + _STATUS_NS
+        self._passage.watch(self._crew.bridge.status, self._crew.bridge.settled)
+        self._watch_crew()
+        if self._autostart and self._passage.state is State.IDLE:
+            self._autostart = False
+            self._passage.order(Cause.START)
+        if self._crew.link is not None:
+            self._obey(self._crew.link)
+            self._crew.link.publish_status(self.status())
+
+    def _watch_crew(self) -> None:
+        passage, crew = self._passage, self._crew
+        passage.offer()
+        if self._broken is not None:
+            passage.abort("thread_failed", f"{type(self._broken).__name__}: {self._broken}", "restart the station")
+        if crew.recorder.failed and passage.state is not State.ABORTED:
+            passage.abort("record_failed", crew.recorder.failed, "free disk space or repair the store, then reset")
+        passage.alarms.tell(
+            "camera_lost", crew.camera_thread.lost, crew.camera_thread.trouble, "check the camera's cable"
+        )
+        port_error = crew.bridge_thread.port_error
+        passage.alarms.tell(
+            "port_gone", bool(port_error), port_error, "check the controller's cable and [controller] port"
+        )
+
+    def _obey(self, link: LinkServer) -> None:
+        while (asked := link.next_command()) is not None:
+            link.answer(asked, self._do(asked))
+
+    def _do(self, asked: Asked) -> str:
+        what = asked.command.what
+        if what == "recipe":
+            return self.select_recipe(asked.command.argument)
+        if what == "ack":
+            return self._passage.acknowledge(asked.command.argument)
+        return self._passage.order(Cause(what)) or ""
+
+    def _judged(self, inspection: Inspection, frame: Frame) -> None:
+        self._on_judged(inspection, frame)
+        self._last_part_id = inspection.part_id
+        self._took_ms.append(sum(inspection.stage_ms.values()))
+        if self.first_judged_ns is None:
+            self.first_judged_ns = self._clock.now_ns()
+        if self._crew.link is not None:
+            self._crew.link.publish_part(
+                PartEvent(
+                    part_id=inspection.part_id,
+                    verdict=inspection.verdict,
+                    at_utc=self._clock.utc(),
+                    counts=self._counts(),
+                    score=inspection.score,
+                    reasons=inspection.reasons,
+                    defects=inspection.defects,
+                ),
+                frame.pixels,
+            )
+
+    def _closed(self, record: InspectionRecord) -> None:
+        self._on_closed(record)
+        if record.slack_ms is not None:
+            self._slack_ms.append(record.slack_ms)
+
+    def _counts(self) -> Counts:
+        passage = self._passage
+        return Counts(
+            seen=passage.seen,
+            passed=passage.counts[Verdict.PASS],
+            rejected=passage.counts[Verdict.REJECT],
+            not_inspected=passage.counts[Verdict.NOT_INSPECTED],
+            open=passage.open_parts,
+            records=passage.records,
+        )
+
+    def status(self) -> StationStatus:
+        """The plain picture that the screens get."""
+        passage, crew = self._passage, self._crew
+        status = crew.bridge.status
+        return StationStatus(
+            station=self._config.station.name,
+            state=str(passage.state),
+            recipe_id=self._line.recipe.id,
+            recipe_rev=self._line.recipe.revision,
+            counts=self._counts(),
+            alarms=passage.alarms.all(),
+            latency_ms=_spread(self._took_ms),
+            slack_ms=_spread(self._slack_ms),
+            link={
+                "linked": crew.bridge.linked,
+                "clock_error_us": crew.bridge.clock_error_ns // 1000,
+                "mode": status.mode if status else None,
+                "fault": status.fault if status else None,
+                "damaged": crew.bridge.counters.damaged,
+                "resent": crew.bridge.counters.resent,
+                "reread": crew.bridge.counters.reread,
+                "reopened": crew.bridge_thread.reopened,
+            },
+            queues={
+                "frames": {"dropped": self._inbox.frames_dropped, "strays": passage.strays},
+                "camera": {
+                    "frames": crew.camera_counters.frames,
+                    "lost": crew.camera_counters.lost,
+                    "repeated": crew.camera_counters.repeated,
+                    "gaps": crew.camera_counters.gaps,
+                },
+                "recorder": {
+                    "waiting": crew.recorder.counters.waiting,
+                    "written": crew.recorder.counters.written,
+                    "pictures_dropped": crew.recorder.counters.pictures_dropped_queue
+                    + crew.recorder.counters.pictures_dropped_disk,
+                },
+            },
+            last_part_id=self._last_part_id,
+            at_utc=self._clock.utc(),
+        )
+
+    def _end(self) -> None:
+        crew = self._crew
+        self._passage.order(Cause.STOP)
+        crew.camera_thread.stop()
+        crew.camera_thread.join(2.0)
+        crew.bridge_thread.stop()
+        crew.bridge_thread.join(2.0)
+        while (item := self._inbox.get(0)) is not None:
+            if not isinstance(item, Frame):
+                self._passage.hear(item)
+        crew.camera.close()
+        crew.recorder.close()
+        if crew.link is not None:
+            crew.link.close()
+
+
+def _spread(values: deque[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    p50, p99 = np.percentile(np.fromiter(values, float), [50, 99])
+    return {"p50": round(float(p50), 2), "p99": round(float(p99), 2), "min": round(min(values), 2)}

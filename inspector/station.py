@@ -1,0 +1,183 @@
+"""THE TABLE: the whole machine on one page - what it is made of, which thread runs what, what is real or simulated.
+
+What it is: the only module that chooses between real and simulated, and builds the station from its file. What it is
+not: what happens then (`passage`), or the loops themselves (`running`, `fast`). Main thread, at start-up.
+
+    thread     loop                              hands over by           when full
+    camera     wait for a frame                  queue of 2              that part is NOT_INSPECTED, counted
+    line       inspect one frame; hear events    direct calls            -
+    bridge     serial in and out, lease          unbounded event queue   (bounded by the parts on the belt)
+    recorder   store and pictures                queue of 256            picture dropped first, then Aborted
+    link       status and preview to the web     one slot, latest wins   a slow client is disconnected
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from firmware_bridge.bridge import Bridge
+from firmware_bridge.protocol import Key
+from firmware_bridge.simulated_link import LineNoise, SimulatedLink
+from firmware_bridge.simulator import SimulatedController
+from inspector.camera.base import Scene
+from inspector.camera.belt_scene import BeltScene
+from inspector.clock import Clock
+from inspector.config import ControllerConfig, StationConfig
+from inspector.errors import ConfigError
+from inspector.labels import Truth, labels_of, load_labels, picture_files
+from inspector.line import Line
+from inspector.passage import Bookmark, Passage
+from inspector.recipe import Recipe, load_recipe
+from inspector.record.images import ImageFolder
+from inspector.record.reader import store_url
+from inspector.record.recorder import Recorder
+from inspector.record.rows import Bookmark as StoredBookmark
+from inspector.record.store import Store
+from inspector.sender import Sender
+from inspector.simulation import World
+from inspector.tracker import Tracker
+from inspector.types import Frame, InspectionRecord
+
+THREADS = ("camera", "line", "bridge", "recorder", "link")
+_CLOCK_START = 2**32 - 60_000_000
+
+
+def controller_settings(config: ControllerConfig) -> dict[Key, int]:
+    """What is pushed to the controller; every `Key` exactly once."""
+    return {
+        Key.CAMERA_COUNT: config.camera_tick,
+        Key.GATE_COUNT: config.gate_tick,
+        Key.GUARD_COUNT: config.guard_tick,
+        Key.MIN_SPACING_COUNT: config.min_spacing_tick,
+        Key.PART_MAX_COUNT: config.part_max_tick,
+        Key.EYE_STUCK_COUNT: config.eye_stuck_tick,
+        Key.DEBOUNCE_US: config.debounce_us,
+        Key.STROBE_US: config.strobe_us,
+        Key.LEAD_MS: config.lead_ms,
+        Key.MIN_ON_MS: config.pulse_ms,
+        Key.MAX_ON_MS: config.max_on_ms,
+        Key.MIN_OFF_MS: config.min_off_ms,
+        Key.ENERGISED_PASSES: int(config.energised_passes),
+        Key.CONFIRM_WINDOW_COUNT: config.confirm_window_tick,
+        Key.CONSECUTIVE_REJECTS_STOP: config.consecutive_rejects_stop,
+        Key.CONSECUTIVE_UNKNOWN_STOP: config.consecutive_unknown_stop,
+    }
+
+
+@dataclass(slots=True)
+class Simulated:
+    """The simulated surroundings of a station: the belt, the controller behind its line, and what the camera sees."""
+
+    world: World
+    controller: SimulatedController
+    link: SimulatedLink
+    scene: Scene | None
+    truth: Mapping[str, Truth]
+
+
+def load_recipe_of(config: StationConfig) -> Recipe:
+    """The recipe that the station starts with; raises ConfigError."""
+    return load_recipe(config.path(config.station.recipe))
+
+
+def load_line(config: StationConfig, recipe: Recipe) -> Line:
+    """The recipe's model, checked and ready; raises ConfigError or ModelError."""
+    return Line(recipe, config.line)
+
+
+def open_store(config: StationConfig, clock: Clock) -> Store:
+    """The record store, for writing; raises StoreError."""
+    url = store_url(config.record.store, config.folder)
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return Store.open(url, clock)
+
+
+def make_recorder(config: StationConfig, store: Store, *, threaded: bool) -> Recorder:
+    """The recorder and its folder of pictures; raises StoreError."""
+    record = config.record
+    images = ImageFolder(
+        config.path(record.images),
+        budget_mb=record.image_budget_mb,
+        min_free_mb=record.min_free_mb,
+        note=store.note_removals,
+    )
+    return Recorder(
+        store, images, limit=record.queue, keep_every_nth_pass=record.keep_every_nth_pass, threaded=threaded
+    )
+
+
+def make_bridge(config: StationConfig, store: Store) -> Bridge:
+    """The conversation with the controller, resumed where the store says the last one was recorded to."""
+    mark = store.bookmark()
+    resume = (mark.boot_id, mark.next_log_index) if mark else None
+    return Bridge(controller_settings(config.controller), config.controller.lease_ms, resume)
+
+
+def make_passage(config: StationConfig, clock: Clock, line: Line, send: Sender, recorder: Recorder) -> Passage:
+    """The part's way, wired to its judge, its controller and its recorder."""
+
+    def record(row: InspectionRecord, frame: Frame | None, mark: Bookmark) -> bool:
+        return recorder.put(row, frame, StoredBookmark(boot_id=mark.boot, next_log_index=mark.first_open))
+
+    return Passage(
+        clock=clock,
+        tracker=Tracker(int(config.line.bind_tolerance_ms * 1e6)),
+        inspect=line.inspect,
+        send=send,
+        record=record,
+        recipe_id=line.recipe.id,
+    )
+
+
+def simulate(config: StationConfig, first_boot: int) -> Simulated:
+    """The simulated world of the station file; raises ConfigError if it has none, DatasetError for its pictures."""
+    simulation = config.simulation
+    if simulation is None:
+        raise ConfigError("[controller] port is 'sim://', but the station file has no [simulation]")
+    if config.camera.kind == "simulated" and not simulation.pictures:
+        raise ConfigError("[simulation] pictures is empty, wanted folders of pictures that the parts look like")
+    folder, files, truth = _pictures(config)
+    looks = [file for file in files if truth.get(file, _GOOD).kind not in ("empty", "two_parts")] or files
+    world = World(simulation, config.controller, max(1, len(looks)), first_boot)
+    scene = None
+    if config.camera.kind == "simulated":
+        scene = BeltScene(world, folder, looks, _first(truth, "empty"), _first(truth, "two_parts"))
+    controller = SimulatedController(world, boot=first_boot, clock_start=_CLOCK_START, drift_ppm=200)
+    faults = simulation.faults
+    draw = np.random.default_rng(simulation.seed + 2).random
+    noise = LineNoise(lambda: float(draw()), faults.byte_flip, faults.byte_drop, faults.byte_double)
+    return Simulated(world, controller, SimulatedLink(controller, noise, config.controller.baud), scene, truth)
+
+
+_GOOD = labels_of(["good/any"])["good/any"]
+
+
+def _pictures(config: StationConfig) -> tuple[Path, list[str], Mapping[str, Truth]]:
+    simulation = config.simulation
+    assert simulation is not None
+    if config.camera.kind == "folder":
+        files = picture_files(config.path(config.camera.source))
+        return config.path(config.camera.source), files, labels_of(files)
+    root = config.path(simulation.labels).parent if simulation.labels else config.folder.resolve()
+    found = [path for name in simulation.pictures for path in _below(root, config.path(name))]
+    truth = load_labels(config.path(simulation.labels)) if simulation.labels else labels_of(found)
+    return root, found, truth
+
+
+def _below(root: Path, folder: Path) -> list[str]:
+    if not folder.is_relative_to(root):
+        raise ConfigError(f"{folder}: [simulation] pictures must lie below {root}, where the labels are")
+    prefix = folder.relative_to(root).as_posix()
+    return [f"{prefix}/{file}" for file in picture_files(folder)]
+
+
+def _first(truth: Mapping[str, Truth], kind: str) -> str | None:
+    return next((file for file, what in sorted(truth.items()) if what.kind == kind), None)
+
+
+Progress = Callable[[int], None]

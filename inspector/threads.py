@@ -1,0 +1,80 @@
+"""The camera thread, and what the line thread waits for.
+
+What it is: the hand-over from camera and bridge to the line, bounded and counted. What it is not: the line's loop
+(`running`) or the guard of the camera (`camera.guard`). `CameraThread.run` is the camera thread.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from firmware_bridge.events import Event
+from inspector.camera.base import Camera
+from inspector.errors import CameraError, CameraLost, FrameTimeout
+from inspector.types import Frame
+
+
+class Inbox:
+    """What the line thread waits for: events of the bridge, and at most `frames` frames of the camera."""
+
+    def __init__(self, frames: int) -> None:
+        self._items: queue.SimpleQueue[Event | Frame] = queue.SimpleQueue()
+        self._room = threading.Semaphore(frames)
+        self.frames_dropped = 0
+
+    def put_event(self, event: Event) -> None:
+        """An event of the controller; there are a few for each part on the belt, never more."""
+        self._items.put(event)
+
+    def put_frame(self, frame: Frame) -> None:
+        """A frame; dropped and counted when the line is too slow, and its part is then NOT_INSPECTED."""
+        if self._room.acquire(blocking=False):
+            self._items.put(frame)
+        else:
+            self.frames_dropped += 1
+
+    def get(self, timeout_s: float) -> Event | Frame | None:
+        """The next item, or None after `timeout_s`."""
+        with suppress(queue.Empty):
+            item = self._items.get(timeout=timeout_s)
+            if isinstance(item, Frame):
+                self._room.release()
+            return item
+        return None
+
+
+class CameraThread(threading.Thread):
+    """Waits for frames. The camera reopens by itself (`camera.guard`); what it could not say is counted there."""
+
+    def __init__(self, camera: Camera, inbox: Inbox, failed: Callable[[BaseException], None]) -> None:
+        super().__init__(name="camera", daemon=True)
+        self._camera = camera
+        self._inbox = inbox
+        self._failed = failed
+        self._stopping = threading.Event()
+        self.lost = False
+        self.trouble = ""
+
+    def stop(self) -> None:
+        """End after the present wait."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """The loop; see the class."""
+        try:
+            while not self._stopping.is_set():
+                try:
+                    frame = self._camera.next_frame(0.2)
+                    self.lost = False
+                    self._inbox.put_frame(frame)
+                except FrameTimeout:
+                    continue
+                except CameraLost as why:
+                    self.lost, self.trouble = True, str(why)
+                except CameraError as why:
+                    self.trouble = str(why)
+        except Exception as why:  # noqa: BLE001 - the outermost line of the thread
+            self._failed(why)

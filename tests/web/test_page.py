@@ -1,0 +1,188 @@
+"""The page in a real browser: what an operator sees, above all when something has stopped."""
+
+import os
+import shutil
+import signal
+
+import pytest
+
+from inspector.types import Verdict
+
+from .fakes import ALARM, FakeLine, WebProcess, fill_store, make_config, make_event
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = shutil.which("chromium")
+    missing = "" if program else "the program chromium is not installed"
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        missing = "the package playwright is not installed"
+    if missing:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+class Seen:
+    """A page with what its user sees of it, and whatever it complained about or asked of others."""
+
+    def __init__(self, page, url):
+        self.page, self.troubles, self.asked = page, [], []
+        page.on("console", lambda message: self.troubles.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.goto(url)
+
+    def text(self, name):
+        return self.page.inner_text(f"#{name}")
+
+    def word(self):
+        return " ".join(self.text("word").split())
+
+    def wait_for_word(self, word, timeout_s=15):
+        wanted = "(word) => document.getElementById('word').innerText.split(/\\s+/).join(' ').trim() === word"
+        self.page.wait_for_function(wanted, arg=word, timeout=timeout_s * 1000)
+
+    def wait_until(self, expression):
+        self.page.wait_for_function(expression, timeout=15_000)
+
+
+@pytest.fixture
+def station(tmp_path):
+    config = make_config(tmp_path / "station")
+    fill_store(config)
+    line = FakeLine(tmp_path / "line.sock")
+    web = WebProcess(config.folder, tmp_path / "line.sock")
+    yield line, web
+    web.close()
+    line.close()
+
+
+@pytest.fixture
+def seen(browser, station):
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    yield Seen(page, station[1].url)
+    page.close()
+
+
+# What does not fit into its place or the screen.
+OVERFLOW = """() => [...document.querySelectorAll("#word, #detail, #counts b, #counts span, header *, #alarms li")]
+    .filter((e) => {
+        const { right, bottom } = e.getBoundingClientRect();
+        const cut = e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline";
+        return right > innerWidth + 1 || bottom > innerHeight + 1 || cut;
+    }).map((e) => e.id || e.textContent)"""
+BOX_EDGE = """() => {
+    const canvas = document.getElementById("boxes"), scale = canvas.width / 1280;
+    const [x, y] = [500 * scale, 345 * scale].map(Math.round);
+    return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data];
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_each_verdict_and_state_is_readable_whole_and_asks_nothing_of_others(seen, station, width, height):
+    line, web = station
+    seen.page.set_viewport_size({"width": width, "height": height})
+    seen.wait_for_word("WAITING")
+    cases = [(Verdict.PASS, "PASS"), (Verdict.REJECT, "REJECT"), (Verdict.NOT_INSPECTED, "NOT INSPECTED")]
+    for verdict, word in cases:
+        line.parts = lambda number, verdict=verdict: make_event(number + 99_000, verdict)
+        line.alarms = (ALARM,)
+        seen.wait_for_word(word)
+        assert seen.page.evaluate(OVERFLOW) == [], word
+        assert seen.text("detail").startswith("#99")
+    for state, word in [
+        ("Held", "HELD"),
+        ("Aborted", "ABORTED"),
+        ("Stopped", "LINE STOPPED"),
+        ("Idle", "READY"),
+    ]:
+        line.state = state
+        seen.wait_for_word(word)
+        assert seen.page.evaluate(OVERFLOW) == [], word
+        assert seen.text("state") == state
+    assert "Reject bin 80 % full" in seen.text("alarm-list")
+    assert "Empty it soon." in seen.text("alarm-list")
+    assert seen.troubles == []
+    assert all(url.startswith((web.url, "blob:")) for url in seen.asked), seen.asked
+
+
+def test_the_picture_is_drawn_with_its_boxes_and_the_counts_are_of_the_same_part(seen, station):
+    line, _ = station
+    line.parts = lambda number: make_event(number, Verdict.REJECT)
+    seen.wait_for_word("REJECT")
+    seen.wait_until("() => document.getElementById('picture').width === 1280")
+    pixel = seen.page.evaluate(BOX_EDGE)
+    assert pixel[0] > 150
+    assert pixel[1] < 100
+    shown = seen.page.evaluate(
+        """() => Array.from({ length: 40 }, () => new Promise((done) => setTimeout(() => done(
+        [document.getElementById("detail").innerText, document.getElementById("seen").innerText]), 40)))
+        .reduce((all, next) => all.then((list) => next.then((one) => [...list, one])), Promise.resolve([]))"""
+    )
+    assert all(detail.split()[0] == f"#{counted}" for detail, counted in shown), shown
+
+
+def test_a_stopped_web_process_takes_the_verdict_down_within_3_seconds_and_it_comes_back(seen, station):
+    line, web = station
+    line.parts = make_event
+    seen.wait_for_word("PASS")
+    web.signal(signal.SIGSTOP)
+    seen.wait_for_word("NO CONNECTION", timeout_s=4)
+    assert seen.text("connection") == "offline"
+    assert "What is shown is old" in seen.text("caption")
+    web.signal(signal.SIGCONT)
+    seen.wait_for_word("PASS")
+    assert seen.text("connection") == "connected"
+
+
+def test_a_killed_web_process_too_and_the_page_finds_the_next_one_by_itself(seen, station):
+    line, web = station
+    line.parts = make_event
+    seen.wait_for_word("PASS")
+    web.process.kill()
+    web.process.wait()
+    seen.wait_for_word("NO CONNECTION", timeout_s=4)
+    again = WebProcess(line.server.path.parent / "station", line.server.path, port=web.port)
+    seen.wait_for_word("PASS")
+    again.close()
+
+
+def test_a_line_that_dies_or_hangs_is_line_down_and_never_an_old_verdict(seen, station):
+    line, _ = station
+    line.parts = make_event
+    seen.wait_for_word("PASS")
+    line.close()
+    seen.wait_for_word("LINE DOWN", timeout_s=4)
+    assert "does not answer" in seen.text("caption")
+    again = FakeLine(line.server.path)
+    seen.wait_for_word("WAITING")
+    again.parts = make_event
+    seen.wait_for_word("PASS")
+    again._stop.set()  # it hangs: the connection stays, nothing comes
+    seen.wait_for_word("LINE DOWN", timeout_s=6)
+    again.close()
+
+
+def test_a_verdict_ages_when_no_part_comes(seen, station):
+    line, _ = station
+    line.parts = make_event
+    seen.wait_for_word("PASS")
+    line.parts = None
+    seen.wait_for_word("WAITING", timeout_s=5)
+    assert seen.text("detail").startswith("Last: PASS #")
