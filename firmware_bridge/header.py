@@ -31,14 +31,10 @@ def header() -> str:
         lines += [f"    {prefix}_{item.name} = {item.value}," for item in enumeration]
         lines += ["};"]
     lines += ["", f"#define KEYS {max(Key) + 1}", f"#define KEYS_REQUIRED {max(REQUIRED)}"]
-    lines += [f"#define KEY_DEFAULTS {{ {', '.join(f'[{int(key)}] = {value}' for key, value in _set_defaults())} }}"]
+    lines += [f"#define KEY_{key.name}_DEFAULT {value}" for key, value in sorted(DEFAULTS.items()) if value]
     for kind in TABLE.values():
         lines += ["", *_message(kind)]
     return "\n".join([*lines, "", "#endif", ""])
-
-
-def _set_defaults() -> list[tuple[Key, int]]:
-    return [(key, value) for key, value in sorted(DEFAULTS.items()) if value]
 
 
 def _message(kind: type[Message]) -> list[str]:

@@ -368,7 +368,7 @@ def settings_error(values: dict[Key, int]) -> str:
         Key.STROBE_US: (1, 30_000),
         Key.LEAD_MS: (0, 250),
         Key.MAX_ON_MS: (1, 30_000),
-        Key.MIN_ON_MS: (0, full[Key.MAX_ON_MS] - 1),
+        Key.MIN_ON_MS: (0, min(1000, full[Key.MAX_ON_MS] - 1)),
         Key.MIN_OFF_MS: (0, 250),
         Key.ENERGISED_PASSES: (0, 1),
         Key.LAST_PARTS: (0, 32),

@@ -60,7 +60,9 @@ class PartCounters:
 class Parts:
     """See the module. `tell` is called with every row that changed. Starts unconfigured, as after a power-up."""
 
-    def __init__(self, belt: Belt, place: Place, tell: Callable[[PartState], None], now_ns: int = 0) -> None:
+    def __init__(
+        self, belt: Belt, place: Place, tell: Callable[[PartState], None], now_ns: int = 0, blocked: bool = False
+    ) -> None:
         self._belt = belt
         self._place = place
         self._tell = tell
@@ -77,7 +79,8 @@ class Parts:
         self.next_part = 1
         self.open_part = 1
         self.lease_until_ns = -1
-        self.blocked = False
+        self.blocked = blocked
+        self._blocked_at = 0
         self._needs_purge = True
         self._unknown_run = 0
         self._reject_run = 0
@@ -104,10 +107,10 @@ class Parts:
             self._rows[number].why, self._rows[number].phase = Why.PURGED, Phase.DECIDED
             self._tell(self._rows[number])
         self.open_part = self.next_part
-        self.blocked = False
         self._needs_purge = True
         self._gate.drop(self.now_ns)
         self._place.by_clock = self._config[Key.ENCODER] == Encoder.CLOCK
+        self._blocked_at = self._place.count_at(self.now_ns)
 
     def row(self, number: int) -> PartState | None:
         """The row of a part, while it is in the ring."""
@@ -138,7 +141,8 @@ class Parts:
         self.mode = Mode.RUN
         purge = self._needs_purge and self._gate.blows
         if purge:
-            self._gate.purge_end = self._place.count_at(self.now_ns) + self._config[Key.GATE_COUNT]
+            length = self._config[Key.GATE_COUNT] + (self._config[Key.PART_MAX_COUNT] if self.blocked else 0)
+            self._gate.purge_end = self._place.count_at(self.now_ns) + length
         if purge or self._place.by_clock:
             self._hold_all(Why.PURGED)
         self._needs_purge = False
@@ -231,9 +235,8 @@ class Parts:
         for outputs in (self._gate.agenda(), *(sorter.agenda(self._config) for sorter in self.sorters)):
             for at_ns, action in outputs:
                 yield at_ns, lambda action=action: action(self.now_ns)  # type: ignore[misc]
-        newest = self._rows.get(self.next_part - 1)
-        if self.blocked and newest is not None and self.mode is not Mode.SHUT_DOWN:
-            yield from self._at(newest.seen_count + self._config[Key.EYE_STUCK_COUNT], self._on_eye_stuck)
+        if self.blocked and self.mode is not Mode.SHUT_DOWN:
+            yield from self._at(self._blocked_at + self._config[Key.EYE_STUCK_COUNT], self._on_eye_stuck)
         yield from self._input_agenda()
         for number in range(self.open_part, self.next_part):
             yield from self._part_agenda(self._rows[number])
@@ -269,7 +272,7 @@ class Parts:
         assert edge is not None
         self._belt.pop_eye_edge()
         count = self._place.count_at(edge[0])
-        self.blocked = edge[1]
+        self.blocked, self._blocked_at = edge[1], count
         if edge[1]:
             self._see(count, edge[0])
         elif self.next_part - 1 in self._rows:

@@ -55,7 +55,7 @@ class SimulatedController:
         self.seen_before = 0
         self._power_up(0, previous_parts=0, cause=1)
 
-    def _power_up(self, at_ns: int, previous_parts: int, cause: int) -> None:
+    def _power_up(self, at_ns: int, previous_parts: int, cause: int, blocked: bool = False) -> None:
         self._previous_parts = previous_parts
         self._reset_cause = cause
         self._staged: dict[int, int] = {}
@@ -63,7 +63,7 @@ class SimulatedController:
         self._deframer = framing.Deframer()
         self._unknown_messages = 0
         place = Place(self._belt, self._clock_start, self._rate)
-        self.parts = Parts(self._belt, place, self._tell, at_ns)
+        self.parts = Parts(self._belt, place, self._tell, at_ns, blocked)
         if cause & _WATCHDOG:
             self.parts.shut_down(Fault.WATCHDOG)
 
@@ -82,7 +82,7 @@ class SimulatedController:
         self.boot += 1
         seen = self.parts.next_part - 1
         self.seen_before += seen
-        self._power_up(at_ns, previous_parts=seen, cause=cause)
+        self._power_up(at_ns, previous_parts=seen, cause=cause, blocked=self.parts.blocked)
 
     def receive(self, data: bytes, at_ns: int) -> None:
         """Bytes from the station, at the time their last one arrived."""

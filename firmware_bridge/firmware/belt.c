@@ -17,6 +17,23 @@ struct speed {
     uint16_t counts, ticks16; /* so many counts in so many 16-tick steps */
 };
 static struct speed speed, top;
+uint32_t belt_lead, belt_min_off, belt_min_on;
+
+uint32_t belt_per_ms(uint16_t ms) {
+    if (by_clock)
+        return ms * TICKS_PER_MS;
+    /* 125 steps of 16 ticks are a millisecond; counts fit 13 bits, so that the product of 1000 ms stays within 32. */
+    const struct speed *s = config[KEY_ENERGISED_PASSES] ? &speed : &top;
+    return ms * 125UL * s->counts / s->ticks16;
+}
+
+/* Divisions are dear: once for each measurement, not in each turn. */
+static void translate(void) {
+    belt_lead = belt_per_ms(config[KEY_LEAD_MS]);
+    /* Never below one millisecond: two edges of one output must not meet in one turn of the main loop. */
+    belt_min_off = belt_per_ms(config[KEY_MIN_OFF_MS] ? config[KEY_MIN_OFF_MS] : 1);
+    belt_min_on = belt_per_ms(config[KEY_MIN_ON_MS]);
+}
 
 void belt_reset(void) {
     configured = by_clock = false;
@@ -34,6 +51,7 @@ void belt_configure(void) {
     window_clock = clock_now;
     speed.counts = top.counts = 0;
     speed.ticks16 = top.ticks16 = 1;
+    translate();
     configured = true;
 }
 
@@ -45,12 +63,13 @@ static void measure(void) {
     window_clock = clock_now;
     window_place = place_now;
     /* A turn of the main loop that came too late measures nothing that could be trusted. */
-    if (ticks >= 2 * SLOW_TICKS || counts > 0xffff)
+    if (ticks >= 2 * SLOW_TICKS || counts > 0x1fff)
         return;
     speed.counts = counts;
     speed.ticks16 = ticks >> 4;
     if ((uint32_t)speed.counts * top.ticks16 > (uint32_t)top.counts * speed.ticks16)
         top = speed;
+    translate();
 }
 
 void belt_poll(void) {
@@ -70,14 +89,6 @@ uint32_t belt_distance(uint8_t key) {
     return by_clock ? (uint32_t)config[key] << CLOCK_SHIFT : config[key];
 }
 
-uint32_t belt_per_ms(uint16_t ms, bool fastest) {
-    if (by_clock)
-        return ms * TICKS_PER_MS;
-    /* 125 steps of 16 ticks are a millisecond; ms <= 250, so that the product stays within 32 bits. */
-    const struct speed *s = fastest ? &top : &speed;
-    return (uint32_t)(ms * 125U) * s->counts / s->ticks16;
-}
-
 uint32_t belt_wire_count(uint32_t place) {
     if (!by_clock)
         return place;
@@ -85,4 +96,5 @@ uint32_t belt_wire_count(uint32_t place) {
     return now - ((clock_now - place) >> CLOCK_SHIFT);
 }
 
-uint32_t belt_expand(uint16_t clock) { return clock_now - (uint16_t)((uint16_t)clock_now - clock); }
+/* The stamp may be younger than this turn's clock: an interrupt can have made it since. */
+uint32_t belt_expand(uint16_t clock) { return clock_now + (int16_t)(clock - (uint16_t)clock_now); }

@@ -21,7 +21,8 @@ void belt_reset(void);
 void belt_configure(void);
 void belt_poll(void);
 uint32_t belt_distance(uint8_t key);     /* a configured count as a distance in places */
-uint32_t belt_per_ms(uint16_t ms, bool fastest); /* how far the belt goes in `ms`, now or at its fastest so far */
+uint32_t belt_per_ms(uint16_t ms);       /* how far the belt goes in `ms`; of a blow-off valve: at its fastest so far */
+extern uint32_t belt_lead, belt_min_off, belt_min_on; /* the gate's times as distances, kept up with the speed */
 uint32_t belt_wire_count(uint32_t place);
 uint32_t belt_expand(uint16_t clock);    /* a recent clock from its low half */
 

@@ -33,9 +33,9 @@ static uint32_t crc_of(uint32_t crc, uint8_t key, uint16_t value) {
 static uint32_t finish(uint32_t crc) { return ~crc ? ~crc : 1; }
 
 static void unstage(void) {
-    static const uint16_t defaults[KEYS] = KEY_DEFAULTS;
     for (uint8_t key = 0; key < KEYS; key++)
-        staged[key] = defaults[key];
+        staged[key] = 0;
+    staged[KEY_ENCODER] = KEY_ENCODER_DEFAULT;
     for (uint8_t i = 0; i < sizeof staged_set; i++)
         staged_set[i] = 0;
     spoilt = false;
@@ -57,7 +57,7 @@ static bool sane(void) {
     const uint16_t *s = staged;
     bool ok = s[KEY_GATE_COUNT] && s[KEY_GUARD_COUNT] && s[KEY_PART_MAX_COUNT] && s[KEY_DEBOUNCE_US] <= 10000 &&
               s[KEY_STROBE_US] && s[KEY_STROBE_US] <= 30000 && s[KEY_LEAD_MS] <= 250 && s[KEY_MAX_ON_MS] &&
-              s[KEY_MAX_ON_MS] <= 30000 && s[KEY_MIN_ON_MS] < s[KEY_MAX_ON_MS] && s[KEY_MIN_OFF_MS] <= 250 &&
+              s[KEY_MAX_ON_MS] <= 30000 && s[KEY_MIN_ON_MS] < s[KEY_MAX_ON_MS] && s[KEY_MIN_ON_MS] <= 1000 && s[KEY_MIN_OFF_MS] <= 250 &&
               s[KEY_ENERGISED_PASSES] <= 1 && s[KEY_LAST_PARTS] <= 32 && s[KEY_ENCODER] <= 2 && s[KEY_INPUTS] <= 7;
     for (uint8_t key = KEY_EJECT_1_COUNT; key < KEYS; key += 5)
         ok = ok && s[key + 1] <= 30000 && s[key + 2] <= 250 && s[key + 3] <= 30000 && s[key + 4] <= 30000;
@@ -120,18 +120,14 @@ static void answer_status(uint16_t serial) {
     owes_status = true;
 }
 
-static const uint8_t lengths[] = {0,
-                                  M_HELLO_LENGTH,
-                                  M_SET_LENGTH,
-                                  M_COMMIT_LENGTH,
-                                  M_LEASE_LENGTH,
-                                  M_JUDGE_LENGTH,
-                                  M_COMMAND_LENGTH,
-                                  M_READ_LENGTH,
-                                  M_COUNT_LENGTH};
+/* The lengths of the messages 1 to 8, four bits each. */
+#define LENGTHS                                                                                                  \
+    ((uint32_t)M_HELLO_LENGTH | (uint32_t)M_SET_LENGTH << 4 | (uint32_t)M_COMMIT_LENGTH << 8 |                   \
+     (uint32_t)M_LEASE_LENGTH << 12 | (uint32_t)M_JUDGE_LENGTH << 16 | (uint32_t)M_COMMAND_LENGTH << 20 |        \
+     (uint32_t)M_READ_LENGTH << 24 | (uint32_t)M_COUNT_LENGTH << 28)
 
 static void hear(const uint8_t *p, uint8_t length) {
-    if (p[0] == 0 || p[0] >= sizeof lengths || length != lengths[p[0]]) {
+    if (p[0] < M_HELLO || p[0] > M_COUNT || length != (LENGTHS >> (4 * (p[0] - 1)) & 15)) {
         unknown_messages++;
         return;
     }
@@ -249,7 +245,7 @@ static uint8_t row(void) {
 }
 
 static void speak(void) {
-    uint8_t length;
+    uint8_t length, out[PAYLOAD_OUT + 2];
     if (hal_sending())
         return;
     if (owes_status)
@@ -262,7 +258,6 @@ static void speak(void) {
         length = counters();
     else
         return;
-    uint8_t out[PAYLOAD_OUT + 2];
     hal_send(out, frame(message, length, out));
 }
 

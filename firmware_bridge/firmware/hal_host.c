@@ -138,10 +138,6 @@ void host_start(uint32_t of_boot, uint32_t previous, uint8_t cause, uint32_t clo
     strobe_end = sent_until = 0;
     in_head = in_tail = out_length = 0;
     controller_start(of_boot, &birth);
-    if (eye) {
-        eye_edge = (struct eye_edge){hal_clock(), count, hal_clock(), 1};
-        eye_pending = true;
-    }
 }
 
 void host_encoder(uint32_t ticks, bool back) {

@@ -15,7 +15,7 @@ static struct slow {
 } slow[3];
 
 void inputs_reset(void) {
-    inputs_eye_blocked = false;
+    inputs_eye_blocked = hal_eye_blocked();
     inputs_glitches = 0;
     for (uint8_t i = 0; i < 3; i++)
         slow[i] = (struct slow){false, false, clock_now};

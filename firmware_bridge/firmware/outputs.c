@@ -44,16 +44,10 @@ void outputs_reset(void) {
 
 static bool blows(void) { return !config[KEY_ENERGISED_PASSES]; }
 
-static uint32_t min_off(void) {
-    /* Never below one millisecond: two edges of one output must not meet in one turn of the main loop. */
-    uint16_t ms = config[KEY_MIN_OFF_MS];
-    return belt_per_ms(ms ? ms : 1, blows());
-}
-
 /* -- what parts asks for ---------------------------------------------------------------------------------------- */
 
 bool outputs_window_near(uint32_t start, uint32_t number) {
-    if (!had_window || (int32_t)(start - last_until) >= (int32_t)min_off())
+    if (!had_window || (int32_t)(start - last_until) >= (int32_t)belt_min_off)
         return false;
     /* A diverter may stay open between two parts that both have earned it and follow each other. */
     return blows() || !queued || last_number != (uint8_t)(number - 1);
@@ -62,7 +56,7 @@ bool outputs_window_near(uint32_t start, uint32_t number) {
 bool outputs_window(uint32_t start, uint32_t until, uint32_t number) {
     if (blows()) {
         /* The pulse may outlast the part: whoever comes within it is too close. */
-        uint32_t shortest = start + belt_per_ms(config[KEY_MIN_ON_MS], true);
+        uint32_t shortest = start + belt_min_on;
         if (reached(shortest, until))
             until = shortest;
     }
@@ -225,7 +219,7 @@ static void stretch(uint32_t until) {
 }
 
 static void merge_windows(void) {
-    uint32_t start, gap = min_off();
+    uint32_t start, gap = belt_min_off;
     while (queued > 1 && (int32_t)(windows[1].start - windows[0].until) < (int32_t)gap) {
         struct window next = windows[1];
         stretch(next.until);

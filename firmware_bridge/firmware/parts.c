@@ -1,13 +1,16 @@
 /* See parts.h. */
 #include "parts.h"
 
+#include "inputs.h"
+
 struct part parts_rows[RING];
 uint32_t parts_next, parts_open;
 uint8_t parts_mode, parts_fault, parts_dirty;
 struct counters parts_counters;
 uint32_t boot;
 
-static bool blocked; /* the newest part is still in the eye */
+static bool blocked; /* something is in the eye: the newest part, or what lay there at power-up */
+static uint32_t blocked_at;
 static bool needs_purge;
 static bool leased;
 static uint32_t lease_until;
@@ -30,7 +33,9 @@ void parts_reset(void) {
 }
 
 
-bool parts_has(uint32_t number) { return number && number < parts_next && parts_next - number <= RING; }
+bool parts_has(uint32_t number) {
+    return number && number < parts_next && parts_next - number <= RING;
+}
 
 void parts_tell(struct part *part) {
     if (!(part->flags & PART_DIRTY))
@@ -78,7 +83,8 @@ void parts_configured(void) {
         parts_tell(part);
     }
     trigger_next = confirm_next = parts_next;
-    blocked = false;
+    blocked = inputs_eye_blocked;
+    blocked_at = place_now;
     needs_purge = true;
     outputs_drop();
 }
@@ -134,6 +140,7 @@ static void clear(struct part *part, uint32_t place) {
 
 void parts_eye(bool now_blocked, uint32_t place, uint32_t clock) {
     blocked = now_blocked;
+    blocked_at = place;
     if (blocked)
         see(place, clock);
     else if (parts_has(parts_next - 1))
@@ -181,7 +188,7 @@ static void run(void) {
     /* What lay between eye and gate at power-up, or after a stop without an encoder, is unknown: out with it first. */
     bool purge = needs_purge && blows();
     if (purge)
-        outputs_purge(place_now + belt_distance(KEY_GATE_COUNT));
+        outputs_purge(place_now + belt_distance(KEY_GATE_COUNT) + (blocked ? belt_distance(KEY_PART_MAX_COUNT) : 0));
     if (purge || by_clock)
         hold_all(WHY_PURGED);
     needs_purge = false;
@@ -223,8 +230,7 @@ void parts_order(uint8_t order) {
 /* -- time ------------------------------------------------------------------------------------------------------- */
 
 static uint32_t window_start(const struct part *part) {
-    uint32_t lead = belt_per_ms(config[KEY_LEAD_MS], blows());
-    return part->seen + belt_distance(KEY_GATE_COUNT) - lead;
+    return part->seen + belt_distance(KEY_GATE_COUNT) - belt_lead;
 }
 
 bool parts_next_start(uint32_t *start) {
@@ -331,7 +337,7 @@ static void sort_due(void) {
         if (!ejector || parts_mode == MODE_SHUT_DOWN)
             continue;
         uint8_t key = KEY_EJECT_1_COUNT + 5 * (ejector - 1);
-        uint32_t start = part->seen + belt_distance(key) - belt_per_ms(config[key + 2], false);
+        uint32_t start = part->seen + belt_distance(key) - belt_per_ms(config[key + 2]);
         if (config[key] == 0 || reached(place_now, start)) {
             part->eject = 0; /* not there, or named too late */
         } else if (reached(place_now, start - belt_distance(KEY_GUARD_COUNT))) {
@@ -397,7 +403,7 @@ void parts_poll(void) {
         return;
     if (hal_encoder_lost())
         parts_shut_down(FAULT_ENCODER_LOST);
-    if (blocked && reached(place_now, ROW(parts_next - 1)->seen + belt_distance(KEY_EYE_STUCK_COUNT)))
+    if (blocked && reached(place_now, blocked_at + belt_distance(KEY_EYE_STUCK_COUNT)))
         parts_shut_down(FAULT_EYE_STUCK);
     sort_due();
     trigger_due();

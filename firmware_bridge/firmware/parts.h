@@ -15,7 +15,9 @@
 struct part {
     uint32_t seen, seen_clock, trigger_clock, decided; /* places and clocks */
     uint16_t length;                                   /* in configured counts */
-    uint8_t phase, verdict, why, held, confirmed, eject, flags;
+    uint8_t phase : 2, verdict : 2, confirmed : 2, eject : 2;
+    uint8_t why : 4, held : 4;
+    uint8_t flags;
 };
 
 struct counters {

@@ -117,7 +117,7 @@ enum key {
 
 #define KEYS 36
 #define KEYS_REQUIRED 16
-#define KEY_DEFAULTS { [19] = 2 }
+#define KEY_ENCODER_DEFAULT 2
 
 #define M_HELLO 0x01
 #define M_HELLO_PROTOCOL 1
