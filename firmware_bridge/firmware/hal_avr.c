@@ -10,6 +10,7 @@
 #include <avr/eeprom.h>
 #include <avr/interrupt.h>
 #include <avr/io.h>
+#include <avr/sleep.h>
 #include <avr/wdt.h>
 #include <util/atomic.h>
 
@@ -76,6 +77,10 @@ void hal_encoder(uint8_t kind) {
     else
         EIMSK = 1 << INT0;
 }
+
+/* The main loop takes a turn every 400 us and sleeps in between. */
+static volatile bool turn;
+ISR(TIMER0_COMPA_vect) { turn = true; }
 
 /* -- outputs ---------------------------------------------------------------------------------------------------- */
 
@@ -397,6 +402,10 @@ static void start_machine(void) {
     EICRA = 1 << ISC00; /* both edges of A */
     TCCR1A = 0;
     TCCR1B = 1 << ICNC1 | 1 << CS11;
+    TCCR0A = 1 << WGM01;
+    TCCR0B = 1 << CS01 | 1 << CS00; /* 250 kHz */
+    OCR0A = 99;
+    TIMSK0 = 1 << OCIE0A;
     watch_eye();
     eye_taken = eye_level();
     TIMSK1 = 1 << TOIE1 | 1 << ICIE1 | 1 << OCIE1A;
@@ -421,5 +430,8 @@ int main(void) {
             PORTB |= LED;
         else
             PORTB &= ~LED;
+        while (!turn)
+            sleep_mode();
+        turn = false;
     }
 }

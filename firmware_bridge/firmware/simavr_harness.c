@@ -10,6 +10,7 @@
 #include <simavr/avr_ioport.h>
 #include <simavr/avr_uart.h>
 #include <simavr/sim_avr.h>
+#include <simavr/sim_cycle_timers.h>
 #include <simavr/sim_elf.h>
 #include <simavr/sim_irq.h>
 
@@ -45,7 +46,19 @@ struct sim {
     uint8_t levels[4]; /* ports B and D as driven from outside */
 };
 
-static void on_sleep(avr_t *avr, avr_cycle_count_t how_long) { avr->cycle += how_long; }
+/* Virtual time needs no waiting. The sleeping core jumps to its next timer: `awake` makes sure that it does not jump
+ * over a stimulus. */
+static void on_sleep(avr_t *avr, avr_cycle_count_t how_long) {
+    (void)avr;
+    (void)how_long;
+}
+
+static avr_cycle_count_t awake(avr_t *avr, avr_cycle_count_t when, void *param) {
+    (void)avr;
+    (void)when;
+    (void)param;
+    return 0;
+}
 
 static void on_tx(avr_irq_t *irq, uint32_t value, void *param) {
     (void)irq;
@@ -192,6 +205,9 @@ uint64_t sim_run(struct sim *sim, uint64_t until, uint8_t watch) {
     sim->stop = false;
     while (avr->cycle < until && !(watch && sim->stop)) {
         uint64_t slice = stimulate(sim, until);
+        avr_cycle_timer_cancel(avr, awake, sim);
+        if (slice > avr->cycle + 1)
+            avr_cycle_timer_register(avr, slice - avr->cycle, awake, sim);
         while (avr->cycle < slice && !(watch && sim->stop))
             if (avr_run(avr) == cpu_Crashed)
                 return 0;
