@@ -19,10 +19,15 @@ from inspector.teach.graph import Floats
 from inspector.teach.taught import Method, Stack, find_shrink, fit, place_blends
 
 FEATURES = {
+    "fine": FeatureSpec(taps=("stride8",), stride=8, top_share=0.002),
     "sharp": FeatureSpec(taps=("stride8", "stride16")),
     "wide": FeatureSpec(taps=("deep", "context")),
 }
-METHODS: tuple[Method, ...] = ("gaussian", "both")
+METHODS: dict[str, tuple[Method, ...]] = {
+    "fine": ("gaussian",),
+    "sharp": ("gaussian", "both"),
+    "wide": ("gaussian", "both"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,7 @@ def try_methods(
     """Every method on one kind of features: fitted to `good[~held]`, tried on `good[held]` and on `damaged`."""
     shrink = find_shrink(good, FEATURES[features], held)
     trials = []
-    for method in METHODS:
+    for method in METHODS[features]:
         taught = fit(good[~held], FEATURES[features], method, shrink=shrink, seed=seed)
         taught = place_blends(taught, good[held])
         scores = [taught.scores(taught.maps(stack) * counted) for stack in (good[held], damaged)]

@@ -21,10 +21,12 @@ TAP_DIMENSIONS = {"stride8": 40, "stride16": 80, "deep": 112, "context": 48}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSpec:
-    """Taps of the backbone on a grid with one cell each `stride` pixels."""
+    """Taps of the backbone on a grid with one cell each `stride` pixels; a part's score is the mean of the `top_share`
+    highest cells, so that one noisy cell does not throw a part out."""
 
     taps: tuple[str, ...] = ("deep", "context")
     stride: int = 16
+    top_share: float = 0.02
 
     @property
     def channels(self) -> int:

@@ -58,7 +58,7 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
         Finding(path=path, code="not_found", text=f"{path.name}: the part was not found in it; left out")
         for path in sorted(set(files) - set(kept))
     ]
-    counted = _counted(options, preparation)
+    counted = _counted(options, preparation, kind)
     groups = find_groups(stack)
     shrink = choice.trial.shrink
     if len(stack) >= FEWEST_FOR_TRIALS:
@@ -114,11 +114,11 @@ def _features(
     return np.stack(rows), kept, tuple(examples)
 
 
-def _counted(options: TeachOptions, preparation: Preparation) -> Floats:
+def _counted(options: TeachOptions, preparation: Preparation, kind: str) -> Floats:
     if options.ignore is None:
-        return preparation.counted
-    ignored = shrink_mask(load_mask(options.ignore), preparation.cells).ravel()
-    counted = np.where(ignored, np.float32(0), preparation.counted)
+        return preparation.counted[kind]
+    ignored = shrink_mask(load_mask(options.ignore), preparation.cells(kind)).ravel()
+    counted = np.where(ignored, np.float32(0), preparation.counted[kind])
     if not counted.any():
         raise DatasetError(f"{options.ignore}: ignores the whole part, wanted some of it black")
     return counted
@@ -158,9 +158,10 @@ def _defect_scores(
     return taught.scores(taught.maps(np.stack(rows)) * counted) if rows else np.zeros(0, np.float32)
 
 
-def build(learned: Learned, preparation: Preparation, options: TeachOptions) -> bytes:
+def build(learned: Learned, choice: Choice, options: TeachOptions) -> bytes:
     """The whole model as one ONNX graph."""
     backbone = Extractor(options.backbone.read_bytes(), options.backbone, threads=options.threads)
+    preparation = choice.preparation
     builder = GraphBuilder(backbone.model, preparation.spec.height, preparation.spec.width)
-    learned.taught.append(builder, preparation.cells, learned.threshold.raw, learned.counted)
+    learned.taught.append(builder, preparation.cells(choice.trial.features), learned.threshold.raw, learned.counted)
     return builder.finish()

@@ -28,6 +28,8 @@ from inspector.vision.patch import PatchMaker, PatchSpec
 BASE_PX = 256 * 256
 LARGE_PX = 640 * 256
 HUGE_PX = 640 * 480
+# Only with features of the first layers, which cost little and see what is small (see `kinds_of`).
+FINE_PX = 832 * 640
 STRIP_ASPECT = 2.0
 COVERED = 0.3
 # Of a cell that shows the belt through a hole: dust must be twice as far out as a defect, but nothing is out of sight.
@@ -42,17 +44,27 @@ def patch_specs(reference: Reference) -> list[PatchSpec]:
     specs = [_sized("resize", width, height, px) for px in ([BASE_PX, LARGE_PX] if long_strip else [BASE_PX])]
     if reference.kind == "outline" and reference.pose_varies:
         width, height = (round(side) for side in reference.box_wh)
-        specs += [_sized("rectify", width, height, px) for px in (BASE_PX, LARGE_PX, HUGE_PX)]
+        specs += [_sized("rectify", width, height, px) for px in (BASE_PX, LARGE_PX, HUGE_PX, FINE_PX)]
     return list(dict.fromkeys(specs))
 
 
-def part_cells(reference: Reference, spec: PatchSpec) -> Floats:
-    """How much each cell of a patch counts, float32 (cells,): of a whole frame all 1. Of a located part 1 where good
-    parts cover it and one cell around (a burr stands out there), `THROUGH_HOLE` where the belt shows through it, 0
-    elsewhere. The belt's dust is no defect."""
-    rows, columns = spec.height // 16, spec.width // 16
+def kinds_of(spec: PatchSpec, specs: Sequence[PatchSpec], kinds: dict[str, FeatureSpec]) -> dict[str, FeatureSpec]:
+    """Which of `kinds` are worth trying on a patch: those on the fine grid on a located part at its largest alone
+    (a cell must always show the same place), and nothing else above `HUGE_PX`."""
+    finest = spec.kind == "rectify" and spec == specs[-1]
+    return {
+        name: kind
+        for name, kind in kinds.items()
+        if (finest if kind.stride < 16 else spec.height * spec.width <= HUGE_PX)
+    }
+
+
+def part_cells(reference: Reference, spec: PatchSpec, stride: int = 16) -> Floats:
+    """How much each cell of `stride` (8 or 16) pixels counts, float32 (cells,): of a whole frame all 1. Of a located
+    part 1 where good parts cover it and 16 pixels around (a burr stands out there), `THROUGH_HOLE` where the belt shows
+    through a hole, 0 elsewhere. The belt's dust is no defect."""
     if spec.kind == "resize":
-        return np.ones(rows * columns, np.float32)
+        return np.ones((spec.height // stride) * (spec.width // stride), np.float32)
     covered = reference.mask > COVERED
     belt = float(np.median(reference.mean[reference.mask < 0.02]))
     bare = covered & (np.abs(reference.mean - belt) < reference.background.threshold)
@@ -60,7 +72,9 @@ def part_cells(reference: Reference, spec: PatchSpec) -> Floats:
     judged = cv2.dilate((_share_of_cells(reference, spec, covered) > 0.05).astype(np.float32), around)
     # The ring of cells along a hole's edge counts in full: what enters a hole touches it.
     hole = cv2.erode((_share_of_cells(reference, spec, bare) > 0.95).astype(np.float32), around)
-    return np.asarray(judged * np.where(hole > 0, THROUGH_HOLE, 1), np.float32).ravel()
+    counted = judged * np.where(hole > 0, THROUGH_HOLE, 1)
+    times = 16 // stride
+    return np.asarray(counted.repeat(times, axis=0).repeat(times, axis=1), np.float32).ravel()
 
 
 def _share_of_cells(reference: Reference, spec: PatchSpec, where: npt.NDArray[np.bool_]) -> Floats:
@@ -87,18 +101,19 @@ def _sized(kind: str, width: int, height: int, px: int) -> PatchSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
     """One way to make patches, with the extractor of the feature kinds asked for at its size; `counted`
-    (cells,) is how much each cell counts (see `part_cells`)."""
+    (cells,) of each kind is how much each cell counts (see `part_cells`), `strides` how many
+    pixels a cell is wide."""
 
     spec: PatchSpec
     maker: PatchMaker
     extractor: Extractor
     kinds: tuple[str, ...]
-    counted: Floats
+    counted: dict[str, Floats]
+    strides: dict[str, int]
 
-    @property
-    def cells(self) -> tuple[int, int]:
+    def cells(self, kind: str) -> tuple[int, int]:
         """(rows, columns) of the map."""
-        return self.spec.height // 16, self.spec.width // 16
+        return self.spec.height // self.strides[kind], self.spec.width // self.strides[kind]
 
     @property
     def name(self) -> str:
@@ -134,7 +149,8 @@ def make_preparation(
         maker=PatchMaker(spec, locator),
         extractor=extractor,
         kinds=tuple(kinds),
-        counted=part_cells(reference, spec),
+        counted={kind: part_cells(reference, spec, features.stride) for kind, features in kinds.items()},
+        strides={kind: features.stride for kind, features in kinds.items()},
     )
 
 

@@ -154,7 +154,7 @@ def _worst(data: ReportData, preparation: Preparation) -> str:
         path = data.files[int(index)]
         patch = preparation.patch(read_picture(path).pixels)
         if patch is not None:
-            tag = jpeg_tag(heat(patch, data.maps[index].reshape(preparation.cells)))
+            tag = jpeg_tag(heat(patch, data.maps[index].reshape(preparation.cells(data.choice.trial.features))))
             words = f"{html.escape(path.name)}: {data.scores[index]:.2f}"
             figures.append(f"<figure>{tag}<figcaption>{words}</figcaption></figure>")
     return "<h2>The good parts most unlike the others</h2>" + "".join(figures)

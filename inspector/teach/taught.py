@@ -23,7 +23,6 @@ Stack = npt.NDArray[np.float16]
 BANK = 1500
 _SAMPLED_ROWS = 20_000
 _BANK_ROWS = 15_000
-TOP_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +84,6 @@ class Taught:
         builder.output("score", builder.node("ReduceMean", highest, axes=[0], keepdims=1), [1])
 
 
-def top_cells(cells: int) -> int:
-    """Of how many cells the score is the mean: 2 % of them, so that one noisy cell does not throw a part out."""
-    return max(1, round(cells * TOP_SHARE))
-
-
 def fit(
     stack: Stack, features: FeatureSpec, method: Method, *, shrink: float, seed: int, blends: tuple[Blend, ...] = ()
 ) -> Taught:
@@ -103,7 +97,8 @@ def fit(
         models.append(fit_memory(_sample(rows, _BANK_ROWS), BANK, seed))
     known = blends or tuple(Blend(model=model) for model in models)
     fitted = tuple(replace(blend, model=model) for blend, model in zip(known, models, strict=True))
-    return Taught(features=features, whitening=whitening, blends=fitted, top_cells=top_cells(stack.shape[1]))
+    top_cells = max(1, round(stack.shape[1] * features.top_share))
+    return Taught(features=features, whitening=whitening, blends=fitted, top_cells=top_cells)
 
 
 def _sample(stack: npt.NDArray[np.floating], most: int) -> Floats:

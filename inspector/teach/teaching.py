@@ -22,7 +22,7 @@ from inspector.teach.folder import appears_whole, refuse_existing
 from inspector.teach.learning import FEWEST, Learned, build, learn
 from inspector.teach.options import Progress, TeachOptions, TeachResult
 from inspector.teach.pictures import list_pictures, read_picture
-from inspector.teach.prepare import Preparation, make_preparation, patch_specs
+from inspector.teach.prepare import Preparation, kinds_of, make_preparation, patch_specs
 from inspector.teach.report import ReportData, write_report
 from inspector.teach.trials import Choice, choose
 from inspector.teach.watch import Watch
@@ -52,12 +52,13 @@ def teach(
     choice = _choose(checkup.usable, reference, options, watch)
     learned = learn(checkup.usable, choice, options, watch)
     with appears_whole(out) as folder:
-        content = build(learned, choice.preparation, options)
+        content = build(learned, choice, options)
         written = Written(
             content=content,
             preparation=choice.preparation,
             reference=reference,
             threshold=learned.threshold,
+            cells=choice.preparation.cells(choice.trial.features),
             top_cells=learned.taught.top_cells,
             chosen=in_words(choice),
             images=len(learned.files),
@@ -124,8 +125,9 @@ def _reference(files: Sequence[Path], watch: Watch) -> Reference:
 
 def _choose(files: Sequence[Path], reference: Reference, options: TeachOptions, watch: Watch) -> Choice:
     backbone = Extractor(options.backbone.read_bytes(), options.backbone, threads=options.threads)
+    specs = patch_specs(reference)
     preparations = [
-        make_preparation(backbone, spec, reference, FEATURES, options.threads) for spec in patch_specs(reference)
+        make_preparation(backbone, spec, reference, kinds_of(spec, specs, FEATURES), options.threads) for spec in specs
     ]
     if options.budget_ms is not None:
         preparations = _within_budget(preparations, options.budget_ms)

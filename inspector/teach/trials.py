@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from inspector.teach.choose import FEATURES, Trial, try_methods
+from inspector.teach.choose import Trial, try_methods
 from inspector.teach.groups import hold_back
 from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
@@ -26,8 +26,9 @@ from inspector.types import Pixels
 MOST_GOOD = 160
 DAMAGED = 72
 FEWEST_FOR_TRIALS = 12
-# A dearer preparation has to be better by this much to be taken, and so has any way but the usual one: smaller
-# differences are the luck of the made-up defects, which are small and so flatter features without context.
+# A dearer preparation has to be better by this much to be taken, and so have sharp features: smaller differences are
+# the luck of the made-up defects, which are small and so flatter features without context. Fine ones are only tried
+# where every cell shows the same place of a located part, and need no context to know it.
 WORTH = 0.02
 UNUSUAL = 0.04
 # Locate, then inspect: a whole frame in which the part lies now here, now there, has to be better by this much.
@@ -51,9 +52,10 @@ def choose(
 ) -> Choice:
     """Try `preparations` with every method on at most `MOST_GOOD` pictures; `defects` join the made-up ones."""
     if len(good) < FEWEST_FOR_TRIALS:
-        trial = Trial(prepared_as=preparations[-1].name, features=USUAL[0], method="both", shrink=50.0, separation=0.0)
+        usual = _usual(preparations)
+        trial = Trial(prepared_as=usual.name, features=USUAL[0], method="both", shrink=50.0, separation=0.0)
         reason = f"{len(good)} pictures are too few to try anything on (wanted {FEWEST_FOR_TRIALS}); the usual way"
-        return Choice(preparation=preparations[-1], trial=trial, trials=(), reason=reason)
+        return Choice(preparation=usual, trial=trial, trials=(), reason=reason)
     used = [good[int(i)] for i in np.linspace(0, len(good) - 1, min(len(good), MOST_GOOD))]
     table, held = _collect(used, defects, preparations, seed, watch)
     best: list[tuple[Preparation, Trial]] = []
@@ -62,15 +64,15 @@ def choose(
         gathered = table[preparation.name]
         if gathered.lost > _LOST * len(used):
             continue
-        for number, kind in enumerate(FEATURES):
-            watch.step(f"trying {preparation.name}", number, len(FEATURES))
+        for number, kind in enumerate(preparation.kinds):
+            watch.step(f"trying {preparation.name}", number, len(preparation.kinds))
             found = try_methods(
                 preparation.name,
                 kind,
                 gathered.good[kind],
                 gathered.bad[kind],
                 held[gathered.found],
-                preparation.counted,
+                preparation.counted[kind],
                 seed,
             )
             trials += found
@@ -79,13 +81,18 @@ def choose(
     return Choice(preparation=preparation, trial=trial, trials=tuple(trials), reason=_reason(trial, trials))
 
 
+def _usual(preparations: Sequence[Preparation]) -> Preparation:
+    """The dearest that has the usual features."""
+    return [preparation for preparation in preparations if USUAL[0] in preparation.kinds][-1]
+
+
 def _take(tried: list[tuple[Preparation, Trial]]) -> tuple[Preparation, Trial]:
     """The best after the handicaps; a cheaper preparation where it is as good but for `WORTH`."""
 
     located = any(preparation.spec.kind == "rectify" for preparation, _ in tried)
 
     def worth(pair: tuple[Preparation, Trial]) -> float:
-        unusual = UNUSUAL if pair[1].features != USUAL[0] else 0.0
+        unusual = UNUSUAL if pair[1].features == "sharp" else 0.0
         return pair[1].separation - unusual - (UNLOCATED if located and pair[0].spec.kind == "resize" else 0.0)
 
     top = max(map(worth, tried))
@@ -157,7 +164,7 @@ def _collect(
     for path in used:
         add(read_picture(path).pixels, True)
     rng = np.random.default_rng(seed)
-    last = table[preparations[-1].name]
+    last = table[_usual(preparations).name]
     held = np.zeros(len(used), np.bool_)
     # A picture in which the part was not found belongs to no one and stays.
     held[np.flatnonzero(last.found)] = hold_back(last.good[USUAL[0]], 3, seed)

@@ -29,6 +29,7 @@ class Written:
     preparation: Preparation
     reference: Reference
     threshold: Threshold
+    cells: tuple[int, int]
     top_cells: int
     chosen: str
     images: int
@@ -75,7 +76,7 @@ def _patch(folder: Path, written: Written) -> dict[str, Any]:
 
 
 def _output(written: Written) -> dict[str, Any]:
-    rows, columns = written.preparation.cells
+    rows, columns = written.cells
     return {
         "score": "score",
         "map": "map",
