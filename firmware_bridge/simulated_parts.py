@@ -11,64 +11,13 @@ under a running lease, with nothing else held against it, lets it through.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
 
+from firmware_bridge.belt import Belt, PartState
 from firmware_bridge.protocol import Fault, Key, Mode, Phase, Verdict, Why
 
 _MS = 1_000_000
 RING = 32
 Due = tuple[int, Callable[[], None]]
-
-
-class Belt(Protocol):
-    """The physical world that the controller is wired to. Counts are unwrapped; times are ns and only grow."""
-
-    def count_at(self, at_ns: int) -> int:
-        """The encoder count at a time that is not in the past."""
-        ...
-
-    def when(self, count: int) -> int | None:
-        """When the encoder reaches `count`; None while the belt stands. In the past if it already has."""
-        ...
-
-    def next_eye_edge(self) -> tuple[int, bool] | None:
-        """Time and new state (True: blocked) of the eye's next edge; None if there is none to come."""
-        ...
-
-    def pop_eye_edge(self) -> None:
-        """The edge was seen; go on to the next."""
-        ...
-
-    def set_running(self, running: bool, at_ns: int) -> None:
-        """The line-run output."""
-        ...
-
-    def set_gate(self, energised: bool, at_ns: int) -> None:
-        """The ejector's output."""
-        ...
-
-    def trigger(self, at_ns: int) -> None:
-        """The camera trigger output."""
-        ...
-
-
-@dataclass(slots=True)
-class PartState:
-    """One row of the controller's memory: a part from the eye to the gate."""
-
-    number: int
-    seen_count: int
-    seen_ns: int
-    end_count: int | None = None
-    trigger_ns: int | None = None
-    phase: Phase = Phase.SEEN
-    verdict: Verdict = Verdict.NONE
-    held: Why = Why.OPEN
-    why: Why = Why.OPEN
-    decided_count: int = 0
-    gate_on: bool = False
-    gate_done: bool = False
 
 
 class Parts:

@@ -7,6 +7,7 @@ not: the rules of the reject contract (`simulated_parts`), the belt, or the firm
 from __future__ import annotations
 
 from firmware_bridge import framing
+from firmware_bridge.belt import Belt, PartState
 from firmware_bridge.protocol import (
     PROTOCOL,
     Command,
@@ -28,7 +29,7 @@ from firmware_bridge.protocol import (
     pack,
     unpack,
 )
-from firmware_bridge.simulated_parts import RING, Belt, Parts, PartState
+from firmware_bridge.simulated_parts import RING, Parts
 
 CLOCK_HZ = 1_000_000
 _MS = 1_000_000

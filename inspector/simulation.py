@@ -1,6 +1,6 @@
 """One world for the twins: a belt, parts with known truth, an eye, a camera's field and a gate.
 
-What it is: the physics that the simulated controller is wired to (`firmware_bridge.simulated_parts.Belt`) and that the
+What it is: the physics that the simulated controller is wired to (`firmware_bridge.belt.Belt`) and that the
 simulated camera looks at. It knows where every physical part ended up, which nobody else in a run does: that is
 what escapes are counted from. What it is not: any part of the station. Lives in the time it is handed; in a
 real-time run the bridge thread moves it.
