@@ -73,7 +73,7 @@ class LineConfig(Section):
 
     bind_tolerance_ms: float = Field(default=8.0, gt=0)
     model_threads: Positive = 2
-    model_spinning: bool = True
+    model_spinning: bool = False
     frame_queue: Positive = 2
     link: str = "data/line.sock"
 

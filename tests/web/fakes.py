@@ -197,10 +197,10 @@ class WebProcess:
         (folder / "station.toml").write_text(STATION_TOML.replace("port = 0", f"port = {port}"))
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVE, str(folder / "station.toml"), str(link_path)],
-            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
-        line = self.process.stdout.readline()
+        line = self.process.stderr.readline()
         self.url = line.removeprefix("web: ").strip().rstrip("/")
         self.port = int(self.url.rpartition(":")[2])
         until(self._answers, "the web process")
@@ -219,4 +219,4 @@ class WebProcess:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
         self.process.wait()
-        self.process.stdout.close()
+        self.process.stderr.close()
