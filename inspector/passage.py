@@ -33,13 +33,8 @@ from inspector.types import (
 _HELD_FRAMES = 2
 # The controller's word on a trigger may be lost and asked for again; a frame older than this came from nowhere.
 _FRAME_WAITS_NS = 500_000_000
-_OUTCOME = {
-    Why.EARNED: OutcomeKind.PASSED,
-    Why.JUDGED_BAD: OutcomeKind.FIRED,
-    Why.NOT_INSPECTED: OutcomeKind.FIRED,
-    Why.NO_VERDICT: OutcomeKind.TOO_LATE,
-    Why.LEASE_EXPIRED: OutcomeKind.TOO_LATE,
-}
+_LATE = (Why.NO_VERDICT, Why.LEASE_EXPIRED)
+_OUTCOME = {Why.EARNED: OutcomeKind.PASSED} | dict.fromkeys(_LATE, OutcomeKind.TOO_LATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +222,12 @@ class Passage:
         self.alarms.raise_(code, text, advice)
         self._send.stop()
         self._move(Cause.ABORT)
+
+    def change_recipe(self, inspect: Callable[[Frame], Inspection], recipe_id: str) -> None:
+        """From the next part on, judge by another recipe. What lies on the belt unjudged is of neither."""
+        self.inspect, self.recipe_id = inspect, recipe_id
+        for part_id in self._tracker.unjudged():
+            self._judge_without_frame(part_id, Reason(code="recipe_changed", text="it lay on the belt"))
 
     # -- records ---------------------------------------------------------------------------------------------------
 

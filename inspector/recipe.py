@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from inspector.config import Fraction, Section, load_toml, parse
+from inspector.errors import ConfigError
 
 
 class HealthLimits(Section):
@@ -77,6 +78,15 @@ class Recipe(Section):
     def path(self, relative: str) -> Path:
         """`relative` as a path that starts at the recipe file's folder."""
         return (self.folder / relative).resolve()
+
+
+def find_recipe(folder: Path, recipe_id: str) -> Recipe:
+    """The recipe of this id among the TOML files of `folder`; raises ConfigError if there is none, or it is bad."""
+    for path in sorted(folder.glob("*.toml")):
+        tables = load_toml(path)
+        if tables.get("id") == recipe_id and "model" in tables:
+            return load_recipe(path)
+    raise ConfigError(f"{folder}: has no recipe {recipe_id!r}")
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +20,12 @@ from inspector.camera import Guard
 from inspector.camera.base import CameraCounters
 from inspector.clock import Clock
 from inspector.config import StationConfig
+from inspector.errors import StationError
 from inspector.line import Line
 from inspector.link.messages import PartEvent
 from inspector.link.server import Asked, LinkServer
 from inspector.passage import Passage
+from inspector.recipe import find_recipe
 from inspector.record.recorder import Recorder
 from inspector.state import Cause, State
 from inspector.threads import CameraThread, Inbox
@@ -68,7 +69,6 @@ class Running:
         self.stopping = threading.Event()
         self._last_part_id: int | None = None
         self.first_judged_ns: int | None = None
-        self.select_recipe: Callable[[str], str] = lambda _recipe: "this station has one recipe only"
         self._on_closed = passage.on_closed
         self._on_judged = passage.on_judged
         passage.on_closed = self._closed
@@ -141,10 +141,23 @@ class Running:
     def _do(self, asked: Asked) -> str:
         what = asked.command.what
         if what == "recipe":
-            return self.select_recipe(asked.command.argument)
+            return self._change_recipe(asked.command.argument)
         if what == "ack":
             return self._passage.acknowledge(asked.command.argument)
         return self._passage.order(Cause(what)) or ""
+
+    def _change_recipe(self, recipe_id: str) -> str:
+        """Load another recipe while the belt stands; the reason if it is refused, and the old one stays."""
+        if self._passage.state is not State.IDLE:
+            return f"a recipe is changed while the belt stands; the station is {self._passage.state}"
+        try:
+            folder = self._config.path(self._config.station.recipe).parent
+            line = Line(find_recipe(folder, recipe_id), self._config.line)
+        except StationError as why:
+            return str(why)
+        self._line = line
+        self._passage.change_recipe(line.inspect, line.recipe.id)
+        return ""
 
     def _judged(self, inspection: Inspection, frame: Frame) -> None:
         self._on_judged(inspection, frame)

@@ -55,6 +55,10 @@ class Tracker:
         """The lowest part id that has no record yet."""
         return min(self._open, default=None)
 
+    def unjudged(self) -> tuple[int, ...]:
+        """Parts on the belt that have no inspection yet."""
+        return tuple(part_id for part_id, known in self._open.items() if known.inspection is None)
+
     def see(self, part: Part, utc: str) -> None:
         """The eye saw a part. Telling the same part twice changes nothing."""
         if part.part_id not in self._open:

@@ -6,7 +6,7 @@ import pytest
 
 from inspector.config import load_station
 from inspector.errors import ConfigError
-from inspector.recipe import load_recipe
+from inspector.recipe import find_recipe, load_recipe
 
 
 def station(tmp_path: Path, text: str) -> Path:
@@ -90,3 +90,11 @@ def test_the_revision_follows_the_file_and_its_mask(tmp_path: Path) -> None:
     first = load_recipe(path).revision
     (tmp_path / "mask.png").write_bytes(b"two")
     assert len({bare, first, load_recipe(path).revision}) == 3
+
+
+def test_a_recipe_is_found_by_its_id(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text("id = 'one'\nmodel = 'm'\n")
+    (tmp_path / "station.toml").write_text("[station]\n")
+    assert find_recipe(tmp_path, "one").id == "one"
+    with pytest.raises(ConfigError, match="has no recipe 'two'"):
+        find_recipe(tmp_path, "two")

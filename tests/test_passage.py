@@ -224,5 +224,17 @@ def test_a_belt_that_runs_already_is_taken_over() -> None:
     assert rig.orders == []
 
 
+def test_a_changed_recipe_judges_the_next_part_and_not_what_lies_on_the_belt(rig: Rig) -> None:
+    rig.see(1)
+    rig.passage.take(rig.frame(1, 1200))
+    rig.see(2)
+    rig.passage.change_recipe(rig.inspect, "other")
+    assert rig.sent == [(1, Verdict.PASS), (2, Verdict.NOT_INSPECTED)]
+    rig.decide(2, Why.NOT_INSPECTED, WireVerdict.NOT_INSPECTED)
+    assert rig.rows[0][0].inspection.reasons[0].code == "recipe_changed"
+    rig.see(3)
+    assert rig.passage.recipe_id == "other"
+
+
 def test_an_unknown_alarm_cannot_be_acknowledged(rig: Rig) -> None:
     assert "no alarm" in rig.passage.acknowledge("nonsense")
