@@ -36,14 +36,18 @@ class FrameChecks:
         self.repeats_in_a_row = 0
 
     def examine(self, frame: Frame) -> Frame:
-        """`frame`, marked INCOMPLETE if it is the one before again, so that its part is not judged by it."""
+        """`frame`, marked INCOMPLETE if it is the one before again, or may be one that is missing: it is not judged."""
         before, self._before = self._before, frame
         self.counters.frames += 1
         if before is not None:
-            self.counters.gaps += max(0, frame.frame_id - before.frame_id - 1)
+            gap = max(0, frame.frame_id - before.frame_id - 1)
+            self.counters.gaps += gap
             if frame.frame_id == before.frame_id or (self._pixels and same_pixels(frame, before)):
                 self.counters.repeated += 1
                 self.repeats_in_a_row += 1
+                return replace(frame, status=FrameStatus.INCOMPLETE)
+            if gap and self._pixels:
+                # It may be the missing exposure's buffer under a new number: what to compare it with is not here.
                 return replace(frame, status=FrameStatus.INCOMPLETE)
         self.repeats_in_a_row = 0
         self.counters.incomplete += frame.status is FrameStatus.INCOMPLETE
