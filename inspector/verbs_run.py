@@ -1,7 +1,8 @@
 """The verb `inspector run`.
 
-What it is: arguments in, progress on stderr, one result on stdout, an exit code. What it is not: the run (`runs`).
-Main thread. Exit codes: 0 done, 1 a part law broken or the station failed, 2 bad usage or bad input.
+What it is: arguments in, progress on stderr, one result on stdout, an exit code. What it is not: the run (`runs`),
+which only the line's own process loads: the parent that watches it needs no vision and no model. Main thread.
+Exit codes: 0 done, 1 a part law broken or the station failed, 2 bad usage or bad input.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,8 +21,10 @@ from rich.table import Table
 from inspector.clock import SystemClock
 from inspector.config import StationConfig, load_station
 from inspector.errors import StationError, UsageError
-from inspector.runs import RunResult, build_realtime, run_fast
 from inspector.supervisor import supervise
+
+if TYPE_CHECKING:
+    from inspector.runs import RunResult
 
 StationFile = Annotated[Path, typer.Option("--station", help="The station file.")]
 SAMPLE = Path("sample_images/station.toml")
@@ -59,6 +62,8 @@ def run_verb(
 def _fast(config: StationConfig, parts: int | None) -> RunResult:
     if parts is None:
         raise UsageError("--fast needs --parts: in simulated time nobody comes to stop it")
+    from inspector.runs import run_fast
+
     columns = (TextColumn("inspecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("parts", total=parts)
@@ -66,6 +71,8 @@ def _fast(config: StationConfig, parts: int | None) -> RunResult:
 
 
 def _realtime(config: StationConfig, parts: int | None, *, with_link: bool) -> RunResult:
+    from inspector.runs import build_realtime
+
     run = build_realtime(config, parts, with_link=with_link)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: run.running.stopping.set())

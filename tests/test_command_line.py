@@ -134,7 +134,7 @@ def test_bench_prints_its_keys(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = document(done)
     assert found["throughput_ratio"] > 0
-    assert [row["stage"] for row in found["stages"]][-3:] == ["model", "other", "part"]
+    assert [row["stage"] for row in found["stages"]][-4:] == ["model", "find", "other", "part"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from firmware_bridge.protocol import Why
 from inspector import config, errors, recipe
-from inspector.__main__ import app
+from inspector.__main__ import application
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "sample_images/README.md"])
@@ -84,7 +84,7 @@ def test_every_reason_is_documented() -> None:
 
 def test_every_verb_is_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text()
-    for verb in get_command(app).commands:  # type: ignore[attr-defined]
+    for verb in get_command(application(None)).commands:  # type: ignore[attr-defined]
         assert f"`inspector {verb}" in text, verb
 
 
