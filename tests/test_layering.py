@@ -19,6 +19,8 @@ LEVELS = {
     "errors": 1,
     "clock": 1,
     "config": 2,
+    "lens": 2,
+    "calibrated": 3,
     "recipe": 3,
     "state": 2,
     "labels": 2,
