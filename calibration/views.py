@@ -33,11 +33,13 @@ _LEAST_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One picture with the board found: `corners_px` (N, 2) and their `ids`, rows of `Board.points_mm`."""
+    """One picture with the board found: `corners_px` (N, 2), their `ids`, rows of `Board.points_mm`, and where the
+    detector alone saw them, `plain_px` (N, 2)."""
 
     path: Path
     corners_px: Points
     ids: npt.NDArray[np.int64]
+    plain_px: Points
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +61,13 @@ def read_grey(path: Path) -> Pixels:
     return np.asarray(pixels, np.uint8)
 
 
-def find(path: Path, pixels: Pixels, board: Board, *, refine: bool = True) -> View | Rejected:
-    """Where the board's corners are in a picture; `refine=False` leaves the detector's own places."""
+def find(path: Path, pixels: Pixels, board: Board) -> View | Rejected:
+    """Where the board's corners are in a picture."""
     found = _find_charuco(pixels, board) if board.kind == "charuco" else _find_chessboard(pixels, board)
     if isinstance(found, str):
         return Rejected(path, found)
     corners, ids = found
-    if refine:
-        corners = refined(pixels, corners, ids, board)
-    return View(path, corners, ids)
+    return View(path, refined(pixels, corners, ids, board), ids, corners)
 
 
 def _find_chessboard(pixels: Pixels, board: Board) -> tuple[Points, npt.NDArray[np.int64]] | str:
