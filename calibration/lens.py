@@ -5,7 +5,7 @@ hold-out over the views - and the numbers. What it is not: the fit (`adjust`), t
 Main thread of a tool.
 
 How the choice is made. Tangential terms (p1, p2) are always in: no hold-out can tell whether they are needed, but
-without them the principal point is claimed several times more certain than it is. Of the radial terms the fewest are
+without them the principal point is claimed several times more certain than it is; k1 and k2 too. Of the radial terms the fewest are
 taken whose hold-out error is within 0.5 % of the best (one
 term too many costs about 0.1 %). The board's own shape is fitted where that makes the hold-out
 error at least 5 % smaller.
@@ -32,7 +32,6 @@ from inspector.types import Pixels
 MIN_VIEWS = 8
 MIN_ANGLE_DEG = 12.0
 MODELS = {
-    "k1 p1 p2": ("k1", "p1", "p2"),
     "k1 k2 p1 p2": ("k1", "k2", "p1", "p2"),
     "k1 k2 p1 p2 k3": ("k1", "k2", "p1", "p2", "k3"),
     "k1 k2 p1 p2 k3 k4 k5 k6": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
