@@ -1,13 +1,16 @@
 """Is this frame a new one? What no driver can be trusted to say.
 
-What it is: the checks on every frame of any camera, without a thread: repeated pixels or id, gaps, incomplete
-buffers. What it is not: a judgement of the picture (`vision.health`). The camera thread.
+What it is: the checks on every frame of any camera, without a thread: repeated pixels or id - the frame before, or one
+of the last 16, as a driver with a ring of buffers hands them out - gaps, incomplete buffers. What it is not: a
+judgement of the picture (`vision.health`). The camera thread.
 
 `Checked` puts them around a camera that is used directly, as in simulated time; `Guard` uses them in its own thread.
 """
 
 from __future__ import annotations
 
+import zlib
+from collections import deque
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +20,7 @@ from inspector.errors import CameraError
 from inspector.types import Frame, FrameStatus
 
 _SPARSE = 16
+_RING = 16
 
 
 class FrameChecks:
@@ -28,6 +32,7 @@ class FrameChecks:
         self.repeats_in_a_row = 0
         self._pixels = pixels
         self._before: Frame | None = None
+        self._digests: deque[int] = deque(maxlen=_RING)
 
     def restart(self) -> None:
         """The camera was opened anew and counts from 1 again; its pixels are still compared with the last ones."""
@@ -36,22 +41,38 @@ class FrameChecks:
         self.repeats_in_a_row = 0
 
     def examine(self, frame: Frame) -> Frame:
-        """`frame`, marked INCOMPLETE if it is the one before again, or may be one that is missing: it is not judged."""
+        """`frame`, marked INCOMPLETE if it was handed out before, or may be one that is missing: it is not judged."""
         before, self._before = self._before, frame
         self.counters.frames += 1
         if before is not None:
             gap = max(0, frame.frame_id - before.frame_id - 1)
             self.counters.gaps += gap
-            if frame.frame_id == before.frame_id or (self._pixels and same_pixels(frame, before)):
+            if frame.frame_id == before.frame_id or (self._pixels and self._is_old(frame, before)):
                 self.counters.repeated += 1
                 self.repeats_in_a_row += 1
                 return replace(frame, status=FrameStatus.INCOMPLETE)
             if gap and self._pixels:
                 # It may be the missing exposure's buffer under a new number: what to compare it with is not here.
                 return replace(frame, status=FrameStatus.INCOMPLETE)
+        elif self._pixels:
+            self._digests.append(digest(frame))
         self.repeats_in_a_row = 0
         self.counters.incomplete += frame.status is FrameStatus.INCOMPLETE
         return frame
+
+    def _is_old(self, frame: Frame, before: Frame) -> bool:
+        known = digest(frame)
+        # A picture of one grey value has no identity, and is not fit to be judged anyway (`vision.health`).
+        old = same_pixels(frame, before) or (known != 0 and known in self._digests)
+        self._digests.append(known)
+        return old
+
+
+def digest(frame: Frame) -> int:
+    """A number for a few rows of a frame, the same only for the same exposure (a sensor's noise sees to it); 0 for
+    rows of one grey value."""
+    rows = np.ascontiguousarray(frame.pixels[::_SPARSE])
+    return 0 if rows.min() == rows.max() else zlib.crc32(rows.data) or 1
 
 
 def same_pixels(one: Frame, other: Frame) -> bool:

@@ -8,6 +8,7 @@ from any function that says what goes wrong with the next exposure. What it is n
 from __future__ import annotations
 
 import enum
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -23,6 +24,8 @@ from inspector.types import Frame, FrameStatus
 TRANSFER_NS = 5_000_000
 LATE_NS = (50_000_000, 2_000_000_000)
 """How much later a late frame comes: from a hiccup to hopeless."""
+BUFFERS = 4
+"""The driver's ring: a repeated frame is one of the last so many."""
 AWAY_NS = 150_000_000
 """How long an unplugged camera cannot be opened again."""
 
@@ -66,7 +69,7 @@ def seeded_faults(config: FaultConfig, seed: int) -> Draw:
 
 
 class SimulatedCamera:
-    """See the module and `base`. `seed` decides only how late a late frame is."""
+    """See the module and `base`. `seed` decides only how late a late frame is, and which buffer is repeated."""
 
     def __init__(
         self, config: CameraConfig, clock: Clock, scene: Scene, faults: Draw = no_faults, seed: int = 0
@@ -82,7 +85,7 @@ class SimulatedCamera:
         self._open = False
         self._back_ns = 0
         self._frame_id = 0
-        self._before: Frame | None = None
+        self._handed_out: deque[Frame] = deque(maxlen=BUFFERS)
 
     def open(self) -> None:
         """See `base`; an unplugged camera can be opened again after `AWAY_NS`."""
@@ -138,14 +141,15 @@ class SimulatedCamera:
     def _exposed(self, at_ns: int, faults: frozenset[CameraFault]) -> Frame:
         pixels, source = self._scene.picture_at(at_ns)
         frame = Frame(frame_id=self._frame_id, camera=self.name, exposed_at_ns=at_ns, pixels=pixels, source=source)
-        before, self._before = self._before, frame
-        if CameraFault.REPEATED in faults and before is not None:
-            # A driver that hands out its last buffer again: this exposure's id and time, the last one's pixels.
-            self._before = frame = replace(frame, pixels=before.pixels, source=before.source)
+        if CameraFault.REPEATED in faults and self._handed_out:
+            # A driver that hands out a buffer of its ring again: this exposure's id and time, older pixels.
+            old = self._handed_out[int(self._random.integers(len(self._handed_out)))]
+            frame = replace(frame, pixels=old.pixels, source=old.source)
         if CameraFault.BLACK in faults:
             frame = replace(frame, pixels=np.zeros_like(pixels))
         if CameraFault.INCOMPLETE in faults:
             torn = frame.pixels.copy()
             torn[len(torn) // 2 :] = 0
             frame = replace(frame, pixels=torn, status=FrameStatus.INCOMPLETE)
+        self._handed_out.append(frame)
         return frame

@@ -88,14 +88,14 @@ def test_a_repeated_frame_has_a_new_id_and_the_old_pixels_and_is_found_out(clock
     assert camera.counters.repeated == 1
 
 
-def test_one_changed_pixel_is_not_a_repeat(clock: SimulatedClock) -> None:
+def test_one_changed_pixel_of_the_rows_looked_at_is_not_a_repeat(clock: SimulatedClock) -> None:
     class Nearly:
         looks = 0
 
         def picture_at(self, _at_ns: int) -> tuple[np.ndarray, str]:
             self.looks += 1
             pixels = picture(0)
-            pixels[17, 5, 0] = self.looks
+            pixels[16, 5, 0] = self.looks
             return pixels, ""
 
     inner = SimulatedCamera(CameraConfig(name="cam"), clock, Nearly())
