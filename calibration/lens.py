@@ -4,11 +4,10 @@ What it is: which views are used, which distortion model, whether the board is t
 hold-out over the views - and the numbers. What it is not: the fit (`adjust`), the report (`lens_report`) or the file.
 Main thread of a tool.
 
-How the choice is made. Tangential terms (p1, p2) are always in: no hold-out can tell whether they are needed, but
-without them the principal point is claimed several times more certain than it is; k1 and k2 too. Of the radial terms the fewest are
-taken whose hold-out error is within 0.5 % of the best (one
-term too many costs about 0.1 %). The board's own shape is fitted where that makes the hold-out
-error at least 5 % smaller.
+How the choice is made. Tangential terms (p1, p2), k1 and k2 are always in: no hold-out can tell whether p1 and p2 are
+needed, but without them the principal point is claimed several times more certain than it is. Of the further radial
+terms the fewest are taken whose hold-out error is within 0.5 % of the best (one term too many costs about 0.1 %). The
+board's own shape is fitted where that makes the hold-out error at least 5 % smaller.
 """
 
 from __future__ import annotations

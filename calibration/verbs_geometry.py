@@ -151,8 +151,8 @@ def plane_verb(
             document |= {"id": tables["id"], "file": str(out)}
     words = (
         f"plane from {len(found.view.ids)} corners: mean error {residual['mean_mm']:.4f} mm, "
-        f"largest {residual['max_mm']:.4f} mm, uncertainty of a place at most {worst:.4f} mm (k = 2) on the board's field, "
-        f"{found.picture_mm:.4f} mm in the picture's corners"
+        f"largest {residual['max_mm']:.4f} mm, uncertainty of a place at most {worst:.4f} mm (k = 2) on the board's "
+        f"field, {found.picture_mm:.4f} mm in the picture's corners"
     )
     tell(document, words, as_json)
 
