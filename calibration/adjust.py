@@ -115,6 +115,7 @@ class _Normal:
     shared: Points
     right: Points
     blocks: list[tuple[Points, Points, Points]]
+    pulls: list[Points]
 
 
 class _System:
@@ -139,17 +140,18 @@ class _System:
     def linearise(self, state: Fit) -> _Normal:
         shared = np.zeros((self._count, self._count))
         right = np.zeros(self._count)
-        blocks = []
+        blocks, pulls = [], []
         for view, pose, error in zip(self._views, state.poses, state.errors, strict=True):
             a, b = self._slopes(state, view, pose)
             shared += a.T @ a
-            right += a.T @ error.ravel()
+            pulls.append(a.T @ error.ravel())
+            right += pulls[-1]
             blocks.append((a.T @ b, b.T @ b, b.T @ error.ravel()))
         if self._weight:
             n = len(self._free)
             shared[range(n, self._count), range(n, self._count)] += self._weight**2
             right[n:] += self._weight**2 * (self._prior - state.board).ravel()
-        return _Normal(shared, right, blocks)
+        return _Normal(shared, right, blocks, pulls)
 
     def step(self, state: Fit, normal: _Normal, factor: float) -> Fit | None:
         s = normal.shared + factor * np.diag(np.diag(normal.shared))
@@ -183,7 +185,18 @@ class _System:
         shape = self._count - n - self._weight**2 * np.trace(inverse[n:, n:])
         left = sum(error.size for error in state.errors) - 6 * len(self._views) - n - shape
         sigma = float(np.sqrt(self.cost(state) / max(left, 1.0)))
-        return replace(state, covariance=inverse[:n, :n] * sigma**2, sigma_px=sigma)
+        covariance = self._widened(inverse[:n, :n] * sigma**2, inverse, normal)
+        return replace(state, covariance=covariance, sigma_px=sigma)
+
+    def _widened(self, covariance: Points, inverse: Points, normal: _Normal) -> Points:
+        """The covariance, widened where the views disagree by more than independent corners would: where the
+        estimate clustered by views (K.-Y. Liang, S. Zeger, 1986) gives a parameter a larger deviation."""
+        n, count = len(self._free), len(self._views)
+        both = zip(normal.pulls, normal.blocks, strict=True)
+        pulls = np.array([pull - cross @ np.linalg.solve(own, right) for pull, (cross, own, right) in both])
+        clustered = inverse @ (pulls.T @ pulls) @ inverse * count / max(1, count - 1)
+        wider = np.sqrt(np.maximum(1.0, np.diag(clustered)[:n] / np.diag(covariance)))
+        return np.asarray(covariance * np.outer(wider, wider))
 
     def _slopes(self, state: Fit, view: View, pose: Points) -> tuple[Points, Points]:
         _, jacobian = cv2.projectPoints(

@@ -23,10 +23,12 @@ from firmware_bridge.bridge import Bridge
 from firmware_bridge.protocol import Key
 from firmware_bridge.simulated_link import LineNoise, SimulatedLink
 from firmware_bridge.simulator import SimulatedController
+from inspector.calibration_set import load_calibration
 from inspector.camera.base import Scene
 from inspector.camera.belt_scene import BeltScene
 from inspector.clock import Clock
 from inspector.config import ControllerConfig, StationConfig
+from inspector.drift_alarms import DriftAlarms
 from inspector.errors import ConfigError
 from inspector.labels import Truth, labels_of, load_labels, picture_files
 from inspector.line import Line
@@ -86,7 +88,7 @@ def load_recipe_of(config: StationConfig) -> Recipe:
 
 def load_line(config: StationConfig, recipe: Recipe) -> Line:
     """The recipe's model, checked and ready; raises ConfigError or ModelError."""
-    return Line(recipe, config.line)
+    return Line(recipe, config.line, load_calibration(config).id)
 
 
 def open_store(config: StationConfig, clock: Clock) -> Store:
@@ -121,10 +123,16 @@ def make_bridge(config: StationConfig, store: Store) -> Bridge:
 def make_passage(config: StationConfig, clock: Clock, line: Line, send: Sender, recorder: Recorder) -> Passage:
     """The part's way, wired to its judge, its controller and its recorder."""
 
+    calibration = load_calibration(config)
+    drift = DriftAlarms(calibration.illumination) if calibration.illumination else None
+
     def record(row: InspectionRecord, frame: Frame | None, mark: Bookmark) -> bool:
+        row = calibration.stamp(row)
+        if drift is not None and frame is not None:
+            drift.look(frame, row, passage)
         return recorder.put(row, frame, StoredBookmark(boot_id=mark.boot, next_log_index=mark.first_open))
 
-    return Passage(
+    passage = Passage(
         clock=clock,
         tracker=Tracker(int(config.line.bind_tolerance_ms * 1e6)),
         inspect=line.inspect,
@@ -132,6 +140,7 @@ def make_passage(config: StationConfig, clock: Clock, line: Line, send: Sender, 
         record=record,
         recipe_id=line.recipe.id,
     )
+    return passage
 
 
 def simulate(config: StationConfig, first_boot: int) -> Simulated:
