@@ -76,7 +76,7 @@ def _find_chessboard(pixels: Pixels, board: Board) -> tuple[Points, npt.NDArray[
         _, corners, meta = cv2.findChessboardCornersSBWithMeta(pixels, (3, 3), cv2.CALIB_CB_LARGER)
         if meta is None or min(meta.shape) < 3 or sorted(meta.shape) == sorted(board.corners):
             return "no chessboard was found"
-        return f"a chessboard of {meta.shape[1]} x {meta.shape[0]} inner corners is seen, wanted {board.words}"
+        return f"a chessboard of about {meta.shape[1]} x {meta.shape[0]} inner corners is seen, wanted a {board.words}"
     return np.asarray(corners, np.float64).reshape(-1, 2), np.arange(len(corners))
 
 

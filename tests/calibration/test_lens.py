@@ -101,7 +101,7 @@ def test_another_board_is_named(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     camera = draw_camera(random, SIZE)
     files = write_views(tmp_path, camera, CHESS, 2, random)
-    assert "a chessboard of 9 x 6 inner corners is seen" in str(refused(files, make_board("chessboard", "8x6", 20)))
+    assert "a chessboard of about" in str(refused(files, make_board("chessboard", "8x6", 20)))
     files = write_views(tmp_path, camera, CHARUCO, 2, random)
     assert "another board or --size" in str(refused(files, make_board("charuco", "9x6", 20)))
 
@@ -114,7 +114,7 @@ def test_views_at_one_angle_are_refused(tmp_path: Path) -> None:
     files = []
     for number in range(9):
         files.append(tmp_path / f"{number}.png")
-        moved = (turn, shift + (2.0 * number, -number, 3 * number))
+        moved = (turn, shift + np.array([2.0 * number, -number, 3 * number]))
         cv2.imwrite(str(files[-1]), render(camera, rays, CHESS, moved, random))
     why = refused(files)
     assert "at one angle" in str(why)
