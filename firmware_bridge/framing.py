@@ -14,6 +14,8 @@ import zlib
 
 MAX_PAYLOAD = 120
 _DELIMITER = 0
+_LEAST = 6
+_BYTE = [bytes([value]) for value in range(MAX_PAYLOAD + 6)]
 
 
 def encode(payload: bytes) -> bytes:
@@ -24,22 +26,24 @@ def encode(payload: bytes) -> bytes:
     if not 0 < len(payload) <= MAX_PAYLOAD:
         raise ValueError(f"payload of {len(payload)} bytes, wanted 1..{MAX_PAYLOAD}")
     body = payload + zlib.crc32(payload).to_bytes(4, "little")
-    return b"".join(bytes([len(run) + 1]) + run for run in body.split(b"\0")) + b"\0"
+    return b"".join([_BYTE[len(run) + 1] + run for run in body.split(b"\0")]) + b"\0"
 
 
 def decode(frame: bytes) -> bytes | None:
     """The payload of one frame (without its delimiter), or None if it is damaged in any way."""
-    body = bytearray()
-    at = 0
-    while at < len(frame):
-        run = frame[at]
-        if run == _DELIMITER or at + run > len(frame):
+    body = bytearray(frame)
+    at, end = 0, len(body)
+    while at < end:
+        run = body[at]
+        if run == _DELIMITER:
             return None
-        body += frame[at + 1 : at + run] + b"\0"
+        # Each length byte but the first stands where a zero was.
+        body[at] = _DELIMITER
         at += run
-    payload, crc = bytes(body[:-5]), bytes(body[-5:-1])
-    intact = payload and len(crc) == 4 and zlib.crc32(payload).to_bytes(4, "little") == crc
-    return payload if intact else None
+    if at != end or end < _LEAST:
+        return None
+    payload = bytes(body[1:-4])
+    return payload if zlib.crc32(payload) == int.from_bytes(body[-4:], "little") else None
 
 
 class Deframer:
@@ -58,7 +62,8 @@ class Deframer:
             payload = self._close(piece)
             if payload is not None:
                 payloads.append(payload)
-        self._collect(rest)
+        if rest:
+            self._collect(rest)
         return payloads
 
     def _collect(self, piece: bytes) -> None:

@@ -248,6 +248,7 @@ def layout(kind: type[Message]) -> list[tuple[str, str]]:
 
 # Not `astuple`, which copies deeply and takes 20 times as long.
 _VALUES = {kind: attrgetter("code", *(name for name, _ in layout(kind))) for kind in TABLE.values()}
+_FIELDS = {kind: struct.Struct("<" + "".join(code for _, code in layout(kind))) for kind in TABLE.values()}
 _STRUCTS = {kind: struct.Struct("<B" + "".join(code for _, code in layout(kind))) for kind in TABLE.values()}
 
 
@@ -261,7 +262,7 @@ def unpack(payload: bytes) -> Message | None:
     kind = TABLE.get(payload[0]) if payload else None
     if kind is None or len(payload) != _STRUCTS[kind].size:
         return None
-    return kind(*_STRUCTS[kind].unpack(payload)[1:])
+    return kind(*_FIELDS[kind].unpack_from(payload, 1))
 
 
 def config_crc(values: Iterable[tuple[int, int]]) -> int:

@@ -30,6 +30,8 @@ from inspector.sender import BridgeSender
 from inspector.types import Frame, Inspection, Pixels
 
 VISION = ("shrink", "locate", "health", "patch")
+MODEL = ("model", "find")
+"""The network, and the reading of its map into defects."""
 _TURN = 10
 
 
@@ -96,9 +98,7 @@ def bench(config: StationConfig, rounds: int, progress: Callable[[int], None]) -
     with tempfile.TemporaryDirectory() as folder:
         private = config.model_copy(update={"folder": Path(folder), "record": config.record.model_copy(update=_HERE)})
         bare, whole, stages = _measure(private, clock, line, pictures, rounds, progress)
-    model = np.array([stage["model"] for stage in stages])
-    vision = np.array([sum(stage[name] for name in VISION) for stage in stages])
-    other = np.array(whole) - model - vision
+    other = np.array(whole) - np.array([sum(stage[name] for name in (*VISION, *MODEL)) for stage in stages])
     return {
         "throughput_ratio": round(float(np.median(bare) / np.median(whole)), 4),
         "other_ms_median": round(float(np.median(other)), 4),
@@ -184,7 +184,7 @@ def _source(config: StationConfig) -> tuple[Path, list[str]]:
 def _table(
     stages: Sequence[dict[str, float]], other: np.ndarray[Any, Any], whole: Sequence[float]
 ) -> list[dict[str, Any]]:
-    columns = {name: np.array([stage[name] for stage in stages]) for name in (*VISION, "model")}
+    columns = {name: np.array([stage[name] for stage in stages]) for name in (*VISION, *MODEL)}
     total = float(np.sum(whole))
     return [
         {

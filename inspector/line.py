@@ -82,6 +82,7 @@ class Line:
         found = find_defects(
             output, self._regions, prepared.transform, self._size, self._label, self.runner.card.output.top_cells
         )
+        walk.lap("find")
         verdict, reasons = judge(found.score, self.recipe.threshold, found.defects)
         walk.lap("decide")
         return walk.say(verdict, reasons, found.defects, found.score)

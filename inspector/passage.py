@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from firmware_bridge import events
 from firmware_bridge.protocol import Fault, Mode, Status, Why
@@ -19,6 +19,7 @@ from inspector.sender import Sender
 from inspector.state import Cause, State, after
 from inspector.tracker import Closed, Tracker, not_inspected
 from inspector.types import (
+    Bookmark,
     Frame,
     FrameStatus,
     Inspection,
@@ -35,14 +36,6 @@ _HELD_FRAMES = 2
 _FRAME_WAITS_NS = 500_000_000
 _LATE = (Why.NO_VERDICT, Why.LEASE_EXPIRED)
 _OUTCOME = {Why.EARNED: OutcomeKind.PASSED} | dict.fromkeys(_LATE, OutcomeKind.TOO_LATE)
-
-
-@dataclass(frozen=True, slots=True)
-class Bookmark:
-    """All parts of `boot` before `first_open` have their record."""
-
-    boot: int
-    first_open: int
 
 
 Recorder = Callable[[InspectionRecord, Frame | None, Bookmark], bool]
@@ -256,8 +249,12 @@ class Passage:
         boot, number = outcome.part_id >> 32, outcome.part_id & 0xFFFFFFFF
         oldest = self._tracker.oldest_open()
         first = oldest & 0xFFFFFFFF if oldest is not None and oldest >> 32 == boot else number + 1
-        self._unrecorded.append((record, closed.open.image, Bookmark(boot, first)))
-        self.offer()
+        row = (record, closed.open.image, Bookmark(boot, first))
+        if not self._unrecorded and self._record(*row):
+            self.records += 1
+        else:
+            self._unrecorded.append(row)
+            self.offer()
         self.on_closed(record)
 
     def _written(self, closed: Closed) -> InspectionRecord:

@@ -120,7 +120,7 @@ class _Book:
     def next_boot(self) -> int:
         """A boot number that no record of the store has: the simulated controller has no EEPROM."""
         mark = self.store.bookmark()
-        return mark.boot_id + 1 if mark else 1
+        return mark.boot + 1 if mark else 1
 
     @property
     def store(self) -> Store:

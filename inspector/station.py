@@ -32,17 +32,16 @@ from inspector.drift_alarms import DriftAlarms
 from inspector.errors import ConfigError
 from inspector.labels import Truth, labels_of, load_labels, picture_files
 from inspector.line import Line
-from inspector.passage import Bookmark, Passage
+from inspector.passage import Passage
 from inspector.recipe import Recipe, load_recipe
 from inspector.record.images import ImageFolder
 from inspector.record.reader import store_url
 from inspector.record.recorder import Recorder
-from inspector.record.rows import Bookmark as StoredBookmark
 from inspector.record.store import Store
 from inspector.sender import Sender
 from inspector.simulation import World
 from inspector.tracker import Tracker
-from inspector.types import Frame, InspectionRecord
+from inspector.types import Bookmark, Frame, InspectionRecord
 
 THREADS = ("camera", "line", "bridge", "recorder", "link")
 _CLOCK_START = 2**32 - 60_000_000
@@ -116,21 +115,20 @@ def make_recorder(config: StationConfig, store: Store, *, threaded: bool) -> Rec
 def make_bridge(config: StationConfig, store: Store) -> Bridge:
     """The conversation with the controller, resumed where the store says the last one was recorded to."""
     mark = store.bookmark()
-    resume = (mark.boot_id, mark.next_log_index) if mark else None
+    resume = (mark.boot, mark.first_open) if mark else None
     return Bridge(controller_settings(config.controller), config.controller.lease_ms, resume)
 
 
 def make_passage(config: StationConfig, clock: Clock, line: Line, send: Sender, recorder: Recorder) -> Passage:
     """The part's way, wired to its judge, its controller and its recorder."""
-
     calibration = load_calibration(config)
     drift = DriftAlarms(calibration.illumination) if calibration.illumination else None
 
     def record(row: InspectionRecord, frame: Frame | None, mark: Bookmark) -> bool:
-        row = calibration.stamp(row)
-        if drift is not None and frame is not None:
+        taken = recorder.put(calibration.stamp(row), frame, mark)
+        if taken and drift is not None and frame is not None:
             drift.look(frame, row, passage)
-        return recorder.put(row, frame, StoredBookmark(boot_id=mark.boot, next_log_index=mark.first_open))
+        return taken
 
     passage = Passage(
         clock=clock,

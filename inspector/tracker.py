@@ -10,7 +10,7 @@ part that fits two frames, is a doubt, and a doubt is NOT_INSPECTED.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from inspector.types import Frame, Inspection, Part, Reason, RejectOutcome, Verdict
 
@@ -69,7 +69,7 @@ class Tracker:
         """The camera was triggered for this part."""
         known = self._open.get(part_id)
         if known is not None:
-            known.part = replace(known.part, trigger_at_ns=at_ns)
+            known.part = known.part.triggered(at_ns)
 
     def bind(self, frame: Frame) -> tuple[Frame | None, tuple[int, ...]]:
         """`frame` with the id of the part it shows, and the parts that it throws into doubt.
@@ -86,7 +86,7 @@ class Tracker:
             return None, tuple(known.part.part_id for known in near)
         near[0].frame_id = frame.frame_id
         near[0].source = frame.source or None
-        return replace(frame, part_id=near[0].part.part_id), ()
+        return frame.of_part(near[0].part.part_id), ()
 
     def _exposed_by(self, known: OpenPart, frame: Frame) -> bool:
         at_ns = known.part.trigger_at_ns

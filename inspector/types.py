@@ -77,6 +77,14 @@ class Frame:
             raise ValueError(f"frame {self.frame_id} of camera {self.camera!r}: pixels are not C-contiguous")
         pixels.flags.writeable = False
 
+    def of_part(self, part_id: int) -> Frame:
+        """This frame, bound to a part. Not `dataclasses.replace`, which would check the pixels again."""
+        bound = object.__new__(Frame)
+        for name in self.__slots__:
+            object.__setattr__(bound, name, getattr(self, name))
+        object.__setattr__(bound, "part_id", part_id)
+        return bound
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -93,6 +101,17 @@ class Part:
     seen_at_ns: int
     trigger_at_ns: int | None = None
     recipe_id: str
+
+    def triggered(self, at_ns: int) -> Part:
+        """This part, with the moment its camera was triggered."""
+        return Part(
+            part_id=self.part_id,
+            seen_tick=self.seen_tick,
+            due_tick=self.due_tick,
+            seen_at_ns=self.seen_at_ns,
+            trigger_at_ns=at_ns,
+            recipe_id=self.recipe_id,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +214,14 @@ class InspectionRecord:
         if self.outcome.kind is OutcomeKind.PASSED:
             return Verdict.PASS
         return Verdict.REJECT if self.inspection.verdict is Verdict.REJECT else Verdict.NOT_INSPECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """Where a restart goes on: all parts of the controller's `boot` before `first_open` have their record."""
+
+    boot: int
+    first_open: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

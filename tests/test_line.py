@@ -45,7 +45,7 @@ def test_awkward_pictures_get_the_verdict_that_is_right(line: Line, file: str) -
 
 def test_every_stage_is_timed_in_its_order(line: Line) -> None:
     inspection = inspect(line, CAMERA.read("test/good/good_000.jpg"))
-    assert list(inspection.stage_ms) == ["shrink", "locate", "health", "patch", "model", "decide"]
+    assert list(inspection.stage_ms) == ["shrink", "locate", "health", "patch", "model", "find", "decide"]
     assert inspection.model_sha == line.runner.model_sha
     assert inspection.recipe_rev == line.recipe.revision
 

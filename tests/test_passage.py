@@ -9,10 +9,10 @@ from firmware_bridge.events import Linked, LinkLost, PartDecided, PartLost, Part
 from firmware_bridge.protocol import Mode, Status, Why
 from firmware_bridge.protocol import Verdict as WireVerdict
 from inspector.clock import SimulatedClock
-from inspector.passage import Bookmark, Passage
+from inspector.passage import Passage
 from inspector.state import Cause, State
 from inspector.tracker import Tracker
-from inspector.types import Frame, FrameStatus, Inspection, InspectionRecord, Verdict
+from inspector.types import Bookmark, Frame, FrameStatus, Inspection, InspectionRecord, Verdict
 
 MS = 1_000_000
 BOOT = 3 << 32

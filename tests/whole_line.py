@@ -20,14 +20,13 @@ from inspector.config import ControllerConfig, FaultConfig, RecordConfig, Simula
 from inspector.errors import FrameTimeout
 from inspector.fast import FastRun, Life
 from inspector.labels import Truth
-from inspector.passage import Bookmark, Passage
-from inspector.record.rows import Bookmark as StoredBookmark
+from inspector.passage import Passage
 from inspector.sender import BridgeSender
 from inspector.simulation import World, source_of
 from inspector.station import make_bridge, make_recorder, open_store
 from inspector.tally import Tally
 from inspector.tracker import Tracker
-from inspector.types import Frame, Inspection, InspectionRecord, Reason, Verdict
+from inspector.types import Bookmark, Frame, Inspection, InspectionRecord, Reason, Verdict
 
 LOOKS = 40
 TRUTH = {str(look): Truth("good", Verdict.PASS) if look % 4 else Truth("bad", Verdict.REJECT) for look in range(LOOKS)}
@@ -148,7 +147,7 @@ class WholeLine:
         recorder = make_recorder(self.config, self.store, threaded=False)
 
         def record(row: InspectionRecord, _frame: Frame | None, mark: Bookmark) -> bool:
-            return recorder.put(row, None, StoredBookmark(boot_id=mark.boot, next_log_index=mark.first_open))
+            return recorder.put(row, None, mark)
 
         passage = Passage(
             clock=self.clock,

@@ -28,6 +28,8 @@ class Region:
 
     mask: Mask
     threshold: float
+    whole: bool = False
+    """Whether the mask holds every cell of the map."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,11 @@ def make_regions(recipe: Recipe, shape: tuple[int, int], ignore: Mask | None = N
     if ignore is not None:
         owner[shrink_mask(ignore, shape)] = -1
     thresholds = [recipe.threshold, *(zone.threshold for zone in recipe.zone)]
-    regions = (Region(mask=owner == number, threshold=limit) for number, limit in enumerate(thresholds))
+    masks = (owner == number for number in range(len(thresholds)))
+    regions = (
+        Region(mask=mask, threshold=limit, whole=bool(mask.all()))
+        for mask, limit in zip(masks, thresholds, strict=True)
+    )
     return Regions(
         regions=tuple(region for region in regions if region.mask.any()),
         threshold=recipe.threshold,
@@ -139,7 +145,7 @@ def find_defects(
         if score > region.threshold:
             found += _defects(output.map, region, regions.min_area_px, transform, patch_size, label)
     # `max` and the highest cells would drop a NaN, and the part would pass.
-    sound = math.isfinite(output.score) and bool(np.isfinite(output.map).all())
+    sound = math.isfinite(output.score) and math.isfinite(float(output.map.sum()))
     return Findings(
         score=worst if sound else math.nan, defects=tuple(sorted(found, key=lambda d: -d.score / d.threshold))
     )
@@ -147,7 +153,7 @@ def find_defects(
 
 def _region_score(output: Output, region: Region, top_cells: int) -> float:
     # The whole map is what the graph has scored already.
-    return output.score if region.mask.all() else top_mean(output.map[region.mask], top_cells)
+    return output.score if region.whole else top_mean(output.map[region.mask], top_cells)
 
 
 def _defects(

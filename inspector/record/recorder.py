@@ -21,9 +21,8 @@ from dataclasses import dataclass, field, replace
 from inspector.clock import perf_ns
 from inspector.errors import StoreError
 from inspector.record.images import ImageFolder
-from inspector.record.rows import Bookmark
 from inspector.record.store import Store
-from inspector.types import Frame, InspectionRecord, Verdict
+from inspector.types import Bookmark, Frame, InspectionRecord, Verdict
 
 PICTURES = 16
 BATCH = 32
@@ -105,10 +104,7 @@ class Recorder:
                 return False
             self._waiting.items.append(_Item(record, self._accept_picture(record, frame), bookmark))
             self.counters.waiting = len(self._waiting.items)
-            full = self.counters.waiting >= BATCH
-            if self.counters.waiting == 1 or full:
-                self._changed.notify()
-        if self._thread is None and full:
+        if self._thread is None and self.counters.waiting >= BATCH:
             self.flush()
         return True
 
@@ -151,10 +147,14 @@ class Recorder:
             self.failed = f"recorder: {type(why).__name__}: {why}"
 
     def _wait_for_work(self) -> bool:
+        """Let records gather for one commit; False where none wait and none will come.
+
+        `put` wakes nobody: it would cost the line thread as much as all else that it does to hand over a record.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting.items or self._stopping)
-            if not self._stopping:  # a moment for others to come along into the same commit
-                self._changed.wait_for(lambda: len(self._waiting.items) >= BATCH or self._stopping, LINGER_S)
+            while not self._changed.wait_for(lambda: self._stopping, LINGER_S):
+                if self._waiting.items:
+                    break
             return bool(self._waiting.items)
 
     def _wait_to_retry(self) -> bool:

@@ -28,14 +28,6 @@ from inspector.types import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bookmark:
-    """Where to go on reading the controller's outcome log: all before `next_log_index` of this boot is stored."""
-
-    boot_id: int
-    next_log_index: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRecord:
     """A record as it lies in the store: `number` grows by one with each, and pages are keyed by it."""
 

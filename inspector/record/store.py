@@ -23,9 +23,9 @@ import sqlalchemy as sa
 from inspector.clock import Clock
 from inspector.errors import StoreBusy, StoreError
 from inspector.record.reader import Reader, store_errors, store_name
-from inspector.record.rows import Bookmark, row_of, signed, unsigned
+from inspector.record.rows import row_of, signed, unsigned
 from inspector.record.schema import BOOKMARK, CONFLICT, IMAGE_REMOVAL, RECORD, RECORD_LABEL, migrate
-from inspector.types import InspectionRecord
+from inspector.types import Bookmark, InspectionRecord
 
 # Any fixed number: it names this program's lock among the advisory locks of a PostgreSQL database.
 _ADVISORY_LOCK = 7_361_001
@@ -88,7 +88,7 @@ class Store:
             self._refuse(connection, refused)
             if bookmark is not None:
                 connection.execute(sa.delete(BOOKMARK))
-                row = {"id": 1, "boot_id": bookmark.boot_id, "next_log_index": bookmark.next_log_index}
+                row = {"id": 1, "boot_id": bookmark.boot, "next_log_index": bookmark.first_open}
                 connection.execute(sa.insert(BOOKMARK), row)
         return Written(len(fresh), len(refused))
 
@@ -96,7 +96,7 @@ class Store:
         """Where to go on reading the controller's log, or None in a new store."""
         with store_errors(self.name), self._engine.connect() as connection:
             row = connection.execute(sa.select(BOOKMARK.c.boot_id, BOOKMARK.c.next_log_index)).first()
-            return None if row is None else Bookmark(boot_id=row[0], next_log_index=row[1])
+            return None if row is None else Bookmark(*row)
 
     def has(self, part_ids: Iterable[int]) -> set[int]:
         """Those of `part_ids` that have a record."""

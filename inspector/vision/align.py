@@ -79,23 +79,24 @@ class Polar:
         self._share = (radii / radii.sum() / ANGLES).astype(np.float32)
         self._weight = np.sqrt(radii / radius).astype(np.float32)[:, None]
         middle = (mean.shape[0] - 1) / 2
-        self._spectra = [np.conj(np.fft.rfft(self._unrolled(part, middle, middle), axis=1)) for part in (mean, mask)]
+        self._spectra = cv2.dft(self._unrolled((mean, mask), middle, middle), flags=cv2.DFT_ROWS)
 
-    def _unrolled(self, picture: Floats | Pixels, x: float, y: float) -> Floats:
-        rings = sample(picture, self._columns + np.float32(x), self._rows + np.float32(y))
-        rings = (rings - float(self._share @ rings.sum(axis=1))) * self._weight
-        unrolled: Floats = rings * np.float32(1 / max(float(np.linalg.norm(rings)), 1e-6))
-        return unrolled
-
-    def _both(self, seen: Look, x: float, y: float) -> tuple[Floats, Floats]:
-        return self._unrolled(seen.grey, x, y), self._unrolled(seen.mask, x, y)
+    def _unrolled(self, pictures: tuple[Floats | Pixels, ...], x: float, y: float) -> Floats:
+        """Polar pictures around (x, y), one below the other: float32 `(n * RINGS, ANGLES)`, each without its mean and
+        of norm 1."""
+        columns, rows = self._columns + np.float32(x), self._rows + np.float32(y)
+        unrolled = np.empty((len(pictures), RINGS, ANGLES), np.float32)
+        for rings, picture in zip(unrolled, pictures, strict=True):
+            found = sample(picture, columns, rows)
+            np.multiply(found - np.float32(self._share @ found.sum(axis=1)), self._weight, out=rings)
+            rings *= np.float32(1 / max(float(cv2.norm(rings)), 1e-6))
+        return unrolled.reshape(-1, ANGLES)
 
     def correlation(self, seen: Look, x: float, y: float) -> npt.NDArray[np.float64]:
         """Correlation in [-1, 1] for each of `ANGLES` turns of the template against the picture around (x, y)."""
-        total = np.zeros(ANGLES // 2 + 1, np.complex128)
-        for unrolled, spectrum in zip(self._both(seen, x, y), self._spectra, strict=True):
-            total += (np.fft.rfft(unrolled, axis=1) * spectrum).sum(axis=0)
-        return np.fft.irfft(total, ANGLES) / 2
+        spectra = cv2.dft(self._unrolled((seen.grey, seen.mask), x, y), flags=cv2.DFT_ROWS)
+        total = cv2.reduce(cv2.mulSpectrums(spectra, self._spectra, cv2.DFT_ROWS, conjB=True), 0, cv2.REDUCE_SUM)
+        return cv2.idft(total, flags=cv2.DFT_ROWS | cv2.DFT_SCALE).ravel().astype(np.float64) / 2
 
     def turns(self, seen: Look, x: float, y: float, most: int = 2) -> list[tuple[float, float]]:
         """The up to `most` best turns as (radians, correlation), best first, each a peak on its own."""

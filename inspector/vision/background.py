@@ -12,7 +12,7 @@ import numpy as np
 
 from inspector.types import Pixels
 from inspector.vision.reference import Background
-from inspector.vision.silhouette import Blob, blobs, border_level, foreground
+from inspector.vision.silhouette import Blob, blobs, border_level, border_scatter, foreground
 
 _DISAGREEMENT = 0.45
 _THRESHOLDS = (8, 12, 18, 27, 40, 60, 80)
@@ -25,7 +25,7 @@ def choose_background(smalls: Sequence[Pixels]) -> Background | None:
     the size of a second outline. Among thresholds that are about as good, the middle one is taken.
     """
     levels = [border_level(small) for small in smalls]
-    noise = float(np.median([scatter for _, scatter in levels]))
+    noise = float(np.median([border_scatter(small) for small in smalls]))
     tried = [
         (_disagreement(smalls, levels, background), background)
         for polarity in ("dark", "bright", "both")
@@ -40,9 +40,9 @@ def choose_background(smalls: Sequence[Pixels]) -> Background | None:
     return alike[len(alike) // 2]
 
 
-def _disagreement(smalls: Sequence[Pixels], levels: list[tuple[float, float]], background: Background) -> float:
+def _disagreement(smalls: Sequence[Pixels], levels: Sequence[float], background: Background) -> float:
     areas, borders, seconds = [], [], []
-    for small, (level, _) in zip(smalls, levels, strict=True):
+    for small, level in zip(smalls, levels, strict=True):
         found = blobs(foreground(small, background, level), 4.0)
         if not found or not 0.003 < found[0].area / small.size < 0.85:
             return 1.0
@@ -54,5 +54,5 @@ def _disagreement(smalls: Sequence[Pixels], levels: list[tuple[float, float]], b
 
 def largest(small: Pixels, background: Background) -> Blob | None:
     """The largest outline of a picture."""
-    found = blobs(foreground(small, background, border_level(small)[0]), 4.0)
+    found = blobs(foreground(small, background, border_level(small)), 4.0)
     return found[0] if found else None

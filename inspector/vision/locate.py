@@ -80,7 +80,7 @@ class Search:
         self._weight = (1 / np.maximum(reference.std[rows, columns], 8.0)).astype(np.float32)
         self._weight /= self._weight.sum()
         self._body = reference.mask[rows, columns] > 0.5
-        self._usual = np.maximum(_GROSS * reference.std[rows, columns], _GROSS_LEAST)
+        self._usual = np.maximum(_GROSS * reference.std[rows, columns], _GROSS_LEAST)[self._body]
         self._mean: Floats = reference.mean[rows, columns]
         self._value = self._mean - self._weight @ self._mean
         self._value /= math.sqrt(float(self._weight @ self._value**2)) or 1.0
@@ -127,15 +127,16 @@ class Search:
         included.
         """
         found = placed(seen.grey, self._place, pose.x, pose.y, pose.turn)
-        keep = np.ones(len(found), bool)
+        seen_there, wanted, most = found, self._mean, 3 * len(found) // 4
         for _ in range(_FITS):
-            mean, value = found[keep].mean(), self._mean[keep].mean()
-            spread = self._mean[keep] - value
-            gain = float(spread @ (found[keep] - mean)) / max(float(spread @ spread), 1e-6)
+            mean, value = np.float32(seen_there.mean()), np.float32(wanted.mean())
+            spread = wanted - value
+            gain = float(spread @ (seen_there - mean)) / max(float(spread @ spread), 1e-6)
             gain = min(max(gain, 0.25), 4.0)
-            away = np.abs((found - mean) / gain - (self._mean - value))
-            keep = away <= np.partition(away, 3 * len(away) // 4)[3 * len(away) // 4]
-        return float(np.mean(away[self._body] > self._usual[self._body]))
+            away = np.abs((found - mean) * np.float32(1 / gain) - (self._mean - value))
+            agree = np.argpartition(away, most)[: most + 1]
+            seen_there, wanted = found[agree], self._mean[agree]
+        return np.count_nonzero(away[self._body] > self._usual) / max(1, len(self._usual))
 
     def edges(self, pose: SmallPose) -> Edges:
         """Where the outline of a part at `pose` lies in the frame."""
@@ -144,8 +145,14 @@ class Search:
         x = (cos * u + sin * v + pose.x + 0.5) * factor - 0.5
         y = (cos * v - sin * u + pose.y + 0.5) * factor - 0.5
         across, down = cos * across + sin * down, cos * down - sin * across
-        x, y, across, down = np.stack([x, y, across, down]).astype(np.float32)
-        return Edges(x, y, across, down, 2 * factor + 2)
+        single = np.float32
+        return Edges(
+            np.asarray(x, single),
+            np.asarray(y, single),
+            np.asarray(across, single),
+            np.asarray(down, single),
+            2 * factor + 2,
+        )
 
 
 def outline(mask: Floats, most: int = 160) -> tuple[Floats, Floats, Floats, Floats]:
@@ -197,8 +204,7 @@ class Locator:
             raise ImageError(f"picture is {small.shape[1]} x {small.shape[0]} small pixels, wanted at least 8 x 8")
         if self._search is None:
             return Sighting(poses=(self._fixed(small),), score=1.0, area=float(small.size))
-        level, _ = border_level(small)
-        mask = foreground(small, self.reference.background, level)
+        mask = foreground(small, self.reference.background, border_level(small))
         found = blobs(mask, self._limits.area_fraction_min * self.reference.health.area_small_px)[:_MOST]
         return self._sighting(look(small, mask), self._search, found) if found else Sighting()
 

@@ -157,10 +157,9 @@ def transform(pose: Pose, reference: Reference, size_wh: tuple[int, int]) -> Mat
         across = down = min(across, down)
     turn = math.radians(pose.angle_deg)
     cos, sin = math.cos(turn), math.sin(turn)
-    rotate = np.array([[cos * across, -sin * across], [sin * down, cos * down]])
-    middle = np.array([(width - 1) / 2, (height - 1) / 2])
-    offset = middle - np.array([reference.box_xy[0] * across, reference.box_xy[1] * down])
-    return np.column_stack([rotate, offset - rotate @ np.array([pose.x_px, pose.y_px])])
+    x = (width - 1) / 2 - across * (reference.box_xy[0] + cos * pose.x_px - sin * pose.y_px)
+    y = (height - 1) / 2 - down * (reference.box_xy[1] + sin * pose.x_px + cos * pose.y_px)
+    return np.array([[cos * across, -sin * across, x], [sin * down, cos * down, y]])
 
 
 def rectify(pixels: Pixels, pose: Pose, reference: Reference, size_wh: tuple[int, int]) -> Pixels:

@@ -6,6 +6,7 @@ and the blobs that differ from it. What it is not: a pose. Any thread; no state.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -55,13 +56,21 @@ def shrink(pixels: Pixels, factor: int) -> Pixels:
     return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)  # type: ignore[return-value]
 
 
-def border_level(small: Pixels) -> tuple[float, float]:
-    """Median grey value of the picture's outermost two pixels all round, and its median absolute deviation."""
-    ring = np.concatenate([small[:2].ravel(), small[-2:].ravel(), small[2:-2, :2].ravel(), small[2:-2, -2:].ravel()])
-    counts = np.bincount(ring, minlength=256)
-    level = _median(counts)
-    distance = np.bincount(np.abs(np.arange(256) - level), weights=counts, minlength=256)
-    return float(level), float(_median(distance))
+def border_level(small: Pixels) -> float:
+    """Median grey value of the picture's outermost two pixels all round."""
+    return float(_median(_border_counts(small)))
+
+
+def border_scatter(small: Pixels) -> float:
+    """Median absolute deviation of those pixels from `border_level`."""
+    counts = _border_counts(small)
+    distance = np.bincount(np.abs(np.arange(256) - _median(counts)), weights=counts, minlength=256)
+    return float(_median(distance))
+
+
+def _border_counts(small: Pixels) -> npt.NDArray[np.intp]:
+    ring = (small[:2].ravel(), small[-2:].ravel(), small[2:-2, :2].ravel(), small[2:-2, -2:].ravel())
+    return np.bincount(np.concatenate(ring), minlength=256)
 
 
 def _median(counts: npt.NDArray[np.generic]) -> int:
@@ -90,8 +99,20 @@ def blobs(mask: Pixels, area_min: float) -> tuple[Blob, ...]:
 def _blob(contour: npt.NDArray[np.int32], shape: tuple[int, ...]) -> Blob:
     moments = cv2.moments(contour)
     area = moments["m00"]
+    box = cv2.boundingRect(contour)
+    return Blob(
+        area=area,
+        x=moments["m10"] / area,
+        y=moments["m01"] / area,
+        box=(box[0], box[1], box[2], box[3]),
+        border=_along_border(contour, box, shape),
+        contour=contour,
+    )
+
+
+def _along_border(contour: npt.NDArray[np.int32], box: Sequence[int], shape: tuple[int, ...]) -> int:
+    right, bottom = shape[1] - 1, shape[0] - 1
+    if box[0] > 0 and box[1] > 0 and box[0] + box[2] <= right and box[1] + box[3] <= bottom:
+        return 0
     x, y = contour[:, 0, 0], contour[:, 0, 1]
-    height, width = shape[:2]
-    border = int(np.count_nonzero((x == 0) | (y == 0) | (x == width - 1) | (y == height - 1)))
-    box = (int(x.min()), int(y.min()), int(np.ptp(x)) + 1, int(np.ptp(y)) + 1)
-    return Blob(area=area, x=moments["m10"] / area, y=moments["m01"] / area, box=box, border=border, contour=contour)
+    return int(np.count_nonzero((x == 0) | (y == 0) | (x == right) | (y == bottom)))

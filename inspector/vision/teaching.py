@@ -146,7 +146,7 @@ class _Alignment:
         blob = found[self.typical]
         reach = np.hypot(blob.contour[:, 0, 0] - blob.x, blob.contour[:, 0, 1] - blob.y).max()
         self.side = 2 * math.ceil(1.2 * float(reach) + 4) + 1
-        masks = [foreground(small, background, border_level(small)[0]) for small in smalls]
+        masks = [foreground(small, background, border_level(small)) for small in smalls]
         self.looks = [look(small, mask) for small, mask in zip(smalls, masks, strict=True)]
         self.shapes = [Look(softened(mask, float(reach)), mask) for mask in masks]
 

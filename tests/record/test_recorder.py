@@ -9,9 +9,8 @@ from inspector.clock import SimulatedClock
 from inspector.errors import StoreError
 from inspector.record.images import ImageFolder, write_durably
 from inspector.record.recorder import BATCH, PICTURES, Recorder
-from inspector.record.rows import Bookmark
 from inspector.record.store import Store
-from inspector.types import Verdict
+from inspector.types import Bookmark, Verdict
 
 from .made import make_frame, make_record
 
@@ -60,12 +59,12 @@ def test_everything_put_is_stored_in_order_and_the_bookmark_follows(tmp_path, st
     def committed(mark):
         # The promise of the callback: what it names is already in the store, and so is the mark.
         assert store.bookmark() == mark
-        assert store.has(range(mark.next_log_index)) == set(range(mark.next_log_index))
-        marks.append(mark.next_log_index)
+        assert store.has(range(mark.first_open)) == set(range(mark.first_open))
+        marks.append(mark.first_open)
 
     recorder = Recorder(store, _images(tmp_path, store), limit=1000, on_commit=committed, threaded=threaded)
     for part in range(100):
-        assert recorder.put(make_record(part), None, Bookmark(boot_id=1, next_log_index=part + 1))
+        assert recorder.put(make_record(part), None, Bookmark(boot=1, first_open=part + 1))
     assert recorder.close() == 0
     assert marks[-1] == 100
     assert marks == sorted(marks)
@@ -128,7 +127,7 @@ def test_a_store_that_refuses_fails_the_recorder_keeps_the_records_and_does_not_
     gate.open()
     gate.broken = True
     recorder = Recorder(gate, _images(tmp_path, store), on_commit=marks.append)
-    recorder.put(make_record(1, Verdict.REJECT), make_frame(1), Bookmark(boot_id=1, next_log_index=1))
+    recorder.put(make_record(1, Verdict.REJECT), make_frame(1), Bookmark(boot=1, first_open=1))
     _until(lambda: recorder.failed)
     assert "disk is full" in recorder.failed
     assert (marks, store.bookmark(), recorder.counters.waiting) == ([], None, 1)
@@ -173,7 +172,7 @@ def test_an_error_nobody_thought_of_ends_in_failed(tmp_path, store):
         raise RuntimeError("surprise")
 
     recorder = Recorder(store, _images(tmp_path, store), on_commit=surprise)
-    recorder.put(make_record(1), None, Bookmark(boot_id=1, next_log_index=1))
+    recorder.put(make_record(1), None, Bookmark(boot=1, first_open=1))
     _until(lambda: recorder.failed)
     assert recorder.failed == "recorder: RuntimeError: surprise"
 

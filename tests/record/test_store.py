@@ -19,9 +19,9 @@ from inspector.clock import SimulatedClock
 from inspector.errors import StoreBusy, StoreError, StoreTooNew
 from inspector.record import schema
 from inspector.record.reader import Reader, RecordFilter, store_url
-from inspector.record.rows import Bookmark, record_of, row_of
+from inspector.record.rows import record_of, row_of
 from inspector.record.store import ImageRemoval, Store
-from inspector.types import Inspection, OutcomeKind, Verdict
+from inspector.types import Bookmark, Inspection, OutcomeKind, Verdict
 
 from .made import make_record
 
@@ -118,9 +118,9 @@ def test_a_second_record_of_a_part_is_counted_and_never_replaces_the_first(store
 
 def test_bookmark_and_known_parts(store):
     assert store.bookmark() is None
-    store.write([make_record(1)], Bookmark(boot_id=2**32 - 1, next_log_index=4))
+    store.write([make_record(1)], Bookmark(boot=2**32 - 1, first_open=4))
     store.write([make_record(2)])
-    assert store.bookmark() == Bookmark(boot_id=2**32 - 1, next_log_index=4)
+    assert store.bookmark() == Bookmark(boot=2**32 - 1, first_open=4)
     assert store.has(range(2000)) == {1, 2}
 
 
@@ -219,7 +219,7 @@ def test_a_failed_write_leaves_nothing(store):
     broken = make_record(2)
     object.__setattr__(broken, "seen_at_utc", None)
     with pytest.raises(StoreError, match="seen_at_utc"):
-        store.write([make_record(1), broken], Bookmark(boot_id=1, next_log_index=9))
+        store.write([make_record(1), broken], Bookmark(boot=1, first_open=9))
     assert (store.has([1, 2]), store.bookmark()) == (set(), None)
 
 
@@ -268,16 +268,16 @@ def test_reader_cannot_write(tmp_path):
 WRITER = """
 import sys
 from inspector.clock import SystemClock
-from inspector.record.rows import Bookmark
+from inspector.types import Bookmark
 from inspector.record.store import Store
 from made import make_record
 store = Store.open(sys.argv[1], SystemClock())
 mark = store.bookmark()
-part = mark.next_log_index if mark else 0
+part = mark.first_open if mark else 0
 while True:
     batch = [make_record(part + i) for i in range(7)]
     part += 7
-    store.write(batch, Bookmark(boot_id=1, next_log_index=part))
+    store.write(batch, Bookmark(boot=1, first_open=part))
     print(part, flush=True)
 """
 
@@ -298,8 +298,8 @@ def test_after_kill_9_records_and_bookmark_agree(url):
         process.stdout.close()
         with contextlib.closing(_reopen(url)) as store:
             mark = store.bookmark()
-            assert mark.next_log_index >= acknowledged
-            assert store.has(range(mark.next_log_index + 50)) == set(range(mark.next_log_index))
+            assert mark.first_open >= acknowledged
+            assert store.has(range(mark.first_open + 50)) == set(range(mark.first_open))
             assert store.reader.conflicts() == 0
 
 
