@@ -24,11 +24,11 @@ class Alarms:
         """All that stand, oldest first."""
         return tuple(self._standing.values())
 
-    def raise_(self, code: str, text: str, advice: str) -> None:
+    def raise_(self, code: str, text: str, advice: str, severity: str = "stop") -> None:
         """An alarm that stands until it is settled or cleared."""
         if code not in self._standing:
             since = self._clock.utc()
-            self._standing[code] = Alarm(code=code, severity="stop", text=text, advice=advice, since_utc=since)
+            self._standing[code] = Alarm(code=code, severity=severity, text=text, advice=advice, since_utc=since)
 
     def settle(self, code: str) -> None:
         """Its cause is gone, or a person has read it."""

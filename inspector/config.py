@@ -117,6 +117,19 @@ class FaultConfig(Section):
     host_killed: Fraction = 0.0
 
 
+class CalibrationConfig(Section):
+    """[calibration] - the result files this station trusts, and whose they must be; empty is none."""
+
+    lens: str = ""
+    plane: str = ""
+    robot: str = ""
+    illumination: str = ""
+    timing: str = ""
+    camera_serial: str = ""
+    lens_setting: str = ""
+    max_age_days: Positive = 365
+
+
 class SimulationConfig(Section):
     """[simulation] - the simulated belt: which pictures lie on it, how fast, and what goes wrong.
 
@@ -150,6 +163,7 @@ class StationConfig(Section):
     line: LineConfig = LineConfig()
     record: RecordConfig = RecordConfig()
     web: WebConfig = WebConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
     simulation: SimulationConfig | None = None
     folder: Path = Field(default=Path("."), exclude=True)
 

@@ -23,10 +23,12 @@ from firmware_bridge.bridge import Bridge
 from firmware_bridge.protocol import Key
 from firmware_bridge.simulated_link import LineNoise, SimulatedLink
 from firmware_bridge.simulator import SimulatedController
+from inspector.calibration_set import load_calibration
 from inspector.camera.base import Scene
 from inspector.camera.belt_scene import BeltScene
 from inspector.clock import Clock
 from inspector.config import ControllerConfig, StationConfig
+from inspector.drift_alarms import DriftAlarms
 from inspector.errors import ConfigError
 from inspector.labels import Truth, labels_of, load_labels, picture_files
 from inspector.line import Line
@@ -39,6 +41,7 @@ from inspector.record.store import Store
 from inspector.sender import Sender
 from inspector.simulation import World
 from inspector.tracker import Tracker
+from inspector.types import Bookmark, Frame, InspectionRecord
 
 THREADS = ("camera", "line", "bridge", "recorder", "link")
 _CLOCK_START = 2**32 - 60_000_000
@@ -84,7 +87,7 @@ def load_recipe_of(config: StationConfig) -> Recipe:
 
 def load_line(config: StationConfig, recipe: Recipe) -> Line:
     """The recipe's model, checked and ready; raises ConfigError or ModelError."""
-    return Line(recipe, config.line)
+    return Line(recipe, config.line, load_calibration(config).id)
 
 
 def open_store(config: StationConfig, clock: Clock) -> Store:
@@ -118,14 +121,24 @@ def make_bridge(config: StationConfig, store: Store) -> Bridge:
 
 def make_passage(config: StationConfig, clock: Clock, line: Line, send: Sender, recorder: Recorder) -> Passage:
     """The part's way, wired to its judge, its controller and its recorder."""
-    return Passage(
+    calibration = load_calibration(config)
+    drift = DriftAlarms(calibration.illumination) if calibration.illumination else None
+
+    def record(row: InspectionRecord, frame: Frame | None, mark: Bookmark) -> bool:
+        taken = recorder.put(calibration.stamp(row), frame, mark)
+        if taken and drift is not None and frame is not None:
+            drift.look(frame, row, passage)
+        return taken
+
+    passage = Passage(
         clock=clock,
         tracker=Tracker(int(config.line.bind_tolerance_ms * 1e6)),
         inspect=line.inspect,
         send=send,
-        record=recorder.put,
+        record=record,
         recipe_id=line.recipe.id,
     )
+    return passage
 
 
 def simulate(config: StationConfig, first_boot: int) -> Simulated:

@@ -6,6 +6,7 @@ moves. Main thread. Exit codes: 0 fit (with or without warnings), 1 not fit, 2 t
 
 from __future__ import annotations
 
+import datetime
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from firmware_bridge.events import Linked, Refused
 from firmware_bridge.port import Port, PortGone
 from firmware_bridge.protocol_sim import register as register_simulated
 from inspector import station
+from inspector.calibrated import TimingResult
+from inspector.calibration_set import load_calibration
 from inspector.camera import make_camera
 from inspector.clock import Clock, SystemClock
 from inspector.config import StationConfig, load_station
@@ -71,7 +74,7 @@ def check(config: StationConfig, clock: Clock) -> Iterator[Finding]:
         ("controller", _controller, "check cable, power and [controller] port"),
         ("camera", _camera, "check cable and [camera] source"),
         ("model", _model, "teach the recipe's model, or correct [station] recipe"),
-        ("calibration", _calibration, ""),
+        ("calibration", _calibration, "make the result again, or correct [calibration]"),
         ("store", _store, "stop the other station, or correct [record] store"),
         ("disk", _disk, "free disk space, or lower [record] image_budget_mb"),
         ("clock", _clock, "set the computer's clock: records carry its time"),
@@ -139,8 +142,29 @@ def _model(config: StationConfig, clock: Clock) -> Finding:
 
 
 def _calibration(config: StationConfig, clock: Clock) -> Finding:
-    del config, clock
-    return Finding("calibration", "warn", "none: results are in pixels", "no measuring recipe needs it yet")
+    calibration = load_calibration(config)
+    if not calibration.results:
+        return Finding("calibration", "warn", "none: results are in pixels", "make what you need: docs/calibration.md")
+    ages = {kind: _age_days(result.made_at, clock.utc()) for kind, result in calibration.results.items()}
+    found = f"{calibration.id}: " + ", ".join(f"{kind} {days} days old" for kind, days in ages.items())
+    old = [kind for kind, days in ages.items() if not 0 <= days <= config.calibration.max_age_days]
+    timing = calibration.results.get("timing")
+    if isinstance(timing, TimingResult):
+        for key in ("camera_tick", "gate_tick"):
+            learned, wanted = getattr(timing.value, key), getattr(config.controller, key)
+            if abs(learned - wanted) > 1 + timing.uncertainty[key]:
+                advice = f"set [controller] {key} = {learned}, or learn it again"
+                return Finding("calibration", "warn", f"{found}; {key} is {wanted}, learned {learned}", advice)
+    if old:
+        days = config.calibration.max_age_days
+        advice = f"made in the future or more than {days} days ago: make {', '.join(old)} again"
+        return Finding("calibration", "warn", found, advice)
+    return Finding("calibration", "ok", found)
+
+
+def _age_days(made_at: str, now: str) -> int:
+    made, today = (datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (made_at, now))
+    return (today - made).days
 
 
 def _store(config: StationConfig, clock: Clock) -> Finding:

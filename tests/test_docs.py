@@ -38,6 +38,7 @@ SCHEMAS: dict[str, type[config.Section]] = {
     "[line]": config.LineConfig,
     "[record]": config.RecordConfig,
     "[web]": config.WebConfig,
+    "[calibration]": config.CalibrationConfig,
     "[simulation]": config.SimulationConfig,
     "[simulation.faults]": config.FaultConfig,
     "recipe.toml": recipe.Recipe,
