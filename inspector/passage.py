@@ -90,6 +90,8 @@ class Passage:
         return []
 
     def _waiting_frames(self) -> list[Frame]:
+        if not self._unbound:
+            return []
         oldest_ns = self._clock.now_ns() - _FRAME_WAITS_NS
         frames = [frame for frame in self._unbound if frame.exposed_at_ns >= oldest_ns]
         self.strays += len(self._unbound) - len(frames)

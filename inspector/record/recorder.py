@@ -80,7 +80,8 @@ class Recorder:
         self._on_commit = on_commit
         self._passes = 0
         self._waiting = _Waiting()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._stopping = False
         self.failed: str | None = None
         self.counters = RecorderCounters()
@@ -98,7 +99,7 @@ class Recorder:
         `bookmark` is the place in the controller's log after this record's outcome, None for an outcome that is
         not from the log. Without a thread it returns when a full batch has been committed, see `flush`.
         """
-        with self._changed:
+        with self._lock:
             if self._stopping or len(self._waiting.items) >= self._limit:
                 self.failed = self.failed or f"{len(self._waiting.items)} records wait to be stored"
                 return False
