@@ -17,7 +17,7 @@ from inspector.alarms import Alarms
 from inspector.clock import Clock
 from inspector.sender import Sender
 from inspector.state import Cause, State, after
-from inspector.tracker import Closed, Tracker, not_inspected
+from inspector.tracker import OpenPart, Tracker, not_inspected
 from inspector.types import (
     Bookmark,
     Frame,
@@ -34,8 +34,12 @@ from inspector.types import (
 _HELD_FRAMES = 2
 # The controller's word on a trigger may be lost and asked for again; a frame older than this came from nowhere.
 _FRAME_WAITS_NS = 500_000_000
-_LATE = (Why.NO_VERDICT, Why.LEASE_EXPIRED)
-_OUTCOME = {Why.EARNED: OutcomeKind.PASSED} | dict.fromkeys(_LATE, OutcomeKind.TOO_LATE)
+_KINDS = {
+    Why.EARNED: OutcomeKind.PASSED,
+    Why.NO_VERDICT: OutcomeKind.TOO_LATE,
+    Why.LEASE_EXPIRED: OutcomeKind.TOO_LATE,
+}
+_OUTCOME = {why: (_KINDS.get(why, OutcomeKind.FIRED), why.name) for why in Why}
 
 
 Recorder = Callable[[InspectionRecord, Frame | None, Bookmark], bool]
@@ -81,8 +85,8 @@ class Passage:
             self._tracker.trigger(event.part_id, event.at_ns)
             return self._waiting_frames()
         elif isinstance(event, events.PartDecided):
-            kind = _OUTCOME.get(event.why, OutcomeKind.FIRED)
-            self._close(RejectOutcome(part_id=event.part_id, kind=kind, reason=event.why.name, tick=event.count))
+            kind, reason = _OUTCOME[event.why]
+            self._close(RejectOutcome(part_id=event.part_id, kind=kind, reason=reason, tick=event.count))
         elif isinstance(event, events.PartLost):
             self._lose(event)
         else:
@@ -243,15 +247,25 @@ class Passage:
             self.records += 1
 
     def _close(self, outcome: RejectOutcome) -> None:
-        closed = self._tracker.close(outcome)
+        closed = self._tracker.close(outcome.part_id)
         if closed is None:
             return
-        record = self._written(closed)
+        part, inspection = closed
+        if outcome.kind is OutcomeKind.PASSED and inspection.verdict is not Verdict.PASS:
+            inspection = self._passed_without_us(part, inspection)
+        record = InspectionRecord(
+            part=part.part,
+            inspection=inspection,
+            outcome=outcome,
+            seen_at_utc=part.seen_at_utc,
+            slack_ms=part.slack_ms,
+            truth=part.source,
+        )
         self.counts[record.verdict] += 1
         boot, number = outcome.part_id >> 32, outcome.part_id & 0xFFFFFFFF
         oldest = self._tracker.oldest_open()
         first = oldest & 0xFFFFFFFF if oldest is not None and oldest >> 32 == boot else number + 1
-        row = (record, closed.open.image, Bookmark(boot, first))
+        row = (record, part.image, Bookmark(boot, first))
         if not self._unrecorded and self._record(*row):
             self.records += 1
         else:
@@ -259,26 +273,13 @@ class Passage:
             self.offer()
         self.on_closed(record)
 
-    def _written(self, closed: Closed) -> InspectionRecord:
-        inspection = closed.inspection
-        if closed.outcome.kind is OutcomeKind.PASSED and inspection.verdict is not Verdict.PASS:
-            inspection = self._passed_without_us(closed)
-        return InspectionRecord(
-            part=closed.open.part,
-            inspection=inspection,
-            outcome=closed.outcome,
-            seen_at_utc=closed.open.seen_at_utc,
-            slack_ms=closed.open.slack_ms,
-            truth=closed.open.source,
-        )
-
-    def _passed_without_us(self, closed: Closed) -> Inspection:
+    def _passed_without_us(self, open_part: OpenPart, inspection: Inspection) -> Inspection:
         """The controller let a part through that this process has not passed."""
-        if closed.open.part.seen_at_ns < self._started_ns:
+        if open_part.part.seen_at_ns < self._started_ns:
             text = "judged PASS by the station's process before this one, which ended before it could record it"
-            return replace(closed.inspection, verdict=Verdict.PASS, reasons=(Reason(code="restarted", text=text),))
+            return replace(inspection, verdict=Verdict.PASS, reasons=(Reason(code="restarted", text=text),))
         self.abort("passed_unearned", "the controller passed a part that was not judged PASS", "replace the controller")
-        return closed.inspection
+        return inspection
 
     def _without(self, frame: Frame, reason: Reason) -> Inspection:
         assert frame.part_id is not None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inspector.types import Frame, Inspection, Part, Reason, RejectOutcome, Verdict
+from inspector.types import Frame, Inspection, Part, Reason, Verdict
 
 
 @dataclass(slots=True)
@@ -27,15 +27,6 @@ class OpenPart:
     inspection: Inspection | None = None
     slack_ms: float | None = None
     image: Frame | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A part whose story is complete: what goes into its record."""
-
-    open: OpenPart
-    inspection: Inspection
-    outcome: RejectOutcome
 
 
 class Tracker:
@@ -112,13 +103,13 @@ class Tracker:
         if known is not None:
             known.slack_ms = slack_ms
 
-    def close(self, outcome: RejectOutcome) -> Closed | None:
-        """The controller's last word; None if this part was never told of or is closed already."""
-        known = self._open.pop(outcome.part_id, None)
+    def close(self, part_id: int) -> tuple[OpenPart, Inspection] | None:
+        """The controller has said its last word: what goes into the record, None for a part that was never told of or
+        is closed already."""
+        known = self._open.pop(part_id, None)
         if known is None:
             return None
-        inspection = known.inspection or _not_inspected(known, known.doubt or _why_not(known))
-        return Closed(known, inspection, outcome)
+        return known, known.inspection or _not_inspected(known, known.doubt or _why_not(known))
 
 
 def _why_not(known: OpenPart) -> Reason:

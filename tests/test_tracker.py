@@ -44,9 +44,9 @@ def test_a_frame_belongs_to_the_part_triggered_when_it_was_exposed(tracker: Trac
 
 def test_a_lost_frame_does_not_shift_the_ones_after_it(tracker: Tracker) -> None:
     assert tracker.bind(frame(2, 600))[0].part_id == 2  # type: ignore[union-attr]
-    closed = tracker.close(outcome(1, OutcomeKind.TOO_LATE))
+    closed = tracker.close(1)
     assert closed is not None
-    assert closed.inspection.reasons[0].code == "no_frame"
+    assert closed[1].reasons[0].code == "no_frame"
 
 
 @pytest.mark.parametrize("at_ms", [109, 91, 350])
@@ -61,10 +61,10 @@ def test_two_frames_for_one_part_put_it_in_doubt_even_after_its_pass(tracker: Tr
     again, doubtful = tracker.bind(frame(2, 103))
     assert again is None
     assert doubtful == (1,)
-    closed = tracker.close(outcome(1))
+    closed = tracker.close(1)
     assert closed is not None
-    assert closed.inspection.verdict is Verdict.NOT_INSPECTED
-    assert closed.inspection.reasons[0].code == "frame_ambiguous"
+    assert closed[1].verdict is Verdict.NOT_INSPECTED
+    assert closed[1].reasons[0].code == "frame_ambiguous"
 
 
 def test_one_frame_for_two_parts_puts_both_in_doubt(tracker: Tracker) -> None:
@@ -78,19 +78,19 @@ def test_a_reject_stays_a_reject_in_doubt(tracker: Tracker) -> None:
     assert bound is not None
     tracker.judged(judged(1, Verdict.REJECT), bound)
     tracker.bind(frame(2, 100))
-    closed = tracker.close(outcome(1, OutcomeKind.FIRED))
+    closed = tracker.close(1)
     assert closed is not None
-    assert closed.inspection.verdict is Verdict.REJECT
+    assert closed[1].verdict is Verdict.REJECT
 
 
 def test_every_part_closes_exactly_once(tracker: Tracker) -> None:
     tracker.see(part(1), "again")
     assert tracker.seen == 2
-    assert tracker.close(outcome(1)) is not None
-    assert tracker.close(outcome(1)) is None
-    assert tracker.close(outcome(99)) is None
+    assert tracker.close(1) is not None
+    assert tracker.close(1) is None
+    assert tracker.close(99) is None
     assert tracker.oldest_open() == 2
-    assert tracker.close(outcome(2)) is not None
+    assert tracker.close(2) is not None
     assert tracker.oldest_open() is None
     assert tracker.open_parts == 0
 
@@ -98,14 +98,14 @@ def test_every_part_closes_exactly_once(tracker: Tracker) -> None:
 def test_a_judgement_counts_once_and_not_after_the_end(tracker: Tracker) -> None:
     assert tracker.judged(judged(1, Verdict.REJECT), None)
     assert not tracker.judged(judged(1, Verdict.PASS), None)
-    closed = tracker.close(outcome(1, OutcomeKind.FIRED))
+    closed = tracker.close(1)
     assert closed is not None
-    assert closed.inspection.verdict is Verdict.REJECT
+    assert closed[1].verdict is Verdict.REJECT
     assert not tracker.judged(judged(1), None)
 
 
 def test_a_picture_not_judged_in_time_is_late(tracker: Tracker) -> None:
     tracker.bind(frame(1, 100))
-    closed = tracker.close(outcome(1, OutcomeKind.TOO_LATE))
+    closed = tracker.close(1)
     assert closed is not None
-    assert [reason.code for reason in closed.inspection.reasons] == ["late"]
+    assert [reason.code for reason in closed[1].reasons] == ["late"]

@@ -26,6 +26,7 @@ from inspector.vision.reference import HealthBaseline
 ROWS = 64
 """Rows of the frame, at full resolution, that sharpness is measured on."""
 _SATURATED = 250
+_GREYS = np.arange(256.0)
 _STEEPEST = 0.997
 _WAYS = 4
 _EDGE_CONTRAST = 25
@@ -54,7 +55,7 @@ def measure(small: Pixels) -> Measured:
     share = _histogram(small)
     tones = np.cumsum(share)
     contrast = int(np.searchsorted(tones, 1 - _TONES)) - int(np.searchsorted(tones, _TONES))
-    return Measured(float(share @ np.arange(256)), float(share[_SATURATED:].sum()), contrast)
+    return Measured(float(share @ _GREYS), float(share[_SATURATED:].sum()), contrast)
 
 
 def sharpness(pixels: Pixels, contrast: float) -> tuple[float, float]:
