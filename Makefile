@@ -3,7 +3,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 RUN_APT := python3-venv libgl1 libglib2.0-0
-TEST_APT := chromium fonts-noto-cjk postgresql
+TEST_APT := chromium fonts-noto-cjk postgresql mosquitto
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .PHONY: install install-test run test check bench soak bottle lock clean
@@ -62,9 +62,9 @@ bottle: install
 
 lock:
 	$(PYTHON) -m pip install -q pip-tools
-	$(VENV)/bin/pip-compile -q --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \
+	$(VENV)/bin/pip-compile -q --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	  --allow-unsafe -o requirements.txt pyproject.toml
-	$(VENV)/bin/pip-compile -q --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \
+	$(VENV)/bin/pip-compile -q --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	  --allow-unsafe --extra dev -o requirements-dev.txt pyproject.toml
 
 clean:

@@ -97,6 +97,17 @@ class WebConfig(Section):
     token_file: str = "data/token"
 
 
+class MqttConfig(Section):
+    """[mqtt] - where the results are published; an empty host publishes nothing."""
+
+    host: str = ""
+    port: int = Field(default=1883, ge=1, le=65535)
+    topic: str = Field(default="inspection", pattern=r"^[^#+\x00/][^#+\x00]*[^#+\x00/]$")
+    user: str = ""
+    password_file: str = ""
+    bookmark: str = "data/mqtt.json"
+
+
 class FaultConfig(Section):
     """[simulation.faults] - what goes wrong in the simulated world, as a chance for each part, byte or frame."""
 
@@ -163,6 +174,7 @@ class StationConfig(Section):
     line: LineConfig = LineConfig()
     record: RecordConfig = RecordConfig()
     web: WebConfig = WebConfig()
+    mqtt: MqttConfig = MqttConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     simulation: SimulationConfig | None = None
     folder: Path = Field(default=Path("."), exclude=True)

@@ -38,6 +38,7 @@ SCHEMAS: dict[str, type[config.Section]] = {
     "[line]": config.LineConfig,
     "[record]": config.RecordConfig,
     "[web]": config.WebConfig,
+    "[mqtt]": config.MqttConfig,
     "[calibration]": config.CalibrationConfig,
     "[simulation]": config.SimulationConfig,
     "[simulation.faults]": config.FaultConfig,

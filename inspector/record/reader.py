@@ -98,6 +98,17 @@ class Reader:
             rows = connection.execute(_RECORDS.where(RECORD.c.id.in_(numbers)).order_by(RECORD.c.id.desc()))
             return [_stored(row) for row in rows.mappings()]
 
+    def after(self, number: int, limit: int) -> list[StoredRecord]:
+        """The next `limit` records after `number`, oldest first."""
+        with store_errors(self.name), self._engine.connect() as connection:
+            rows = connection.execute(_RECORDS.where(RECORD.c.id > number).order_by(RECORD.c.id).limit(limit))
+            return [_stored(row) for row in rows.mappings()]
+
+    def newest_number(self) -> int:
+        """The number of the newest record; 0 where there is none."""
+        with store_errors(self.name), self._engine.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(RECORD.c.id), 0))).scalar_one())
+
     def record(self, part_id: int) -> StoredRecord | None:
         """The record of a part, or None."""
         with store_errors(self.name), self._engine.connect() as connection:

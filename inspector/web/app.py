@@ -28,6 +28,7 @@ from inspector.record.reader import Reader, store_url
 from inspector.web import errors, routes
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
+from inspector.web.mqtt import Publisher
 
 PAGES = Path(__file__).parent / "pages"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -80,6 +81,9 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
     app.state.client = LinkClient(link_path, clock or SystemClock())
     app.state.store = StoreDoor(store_url(config.record.store, config.folder))
     app.state.images = config.path(config.record.images)
+    app.state.mqtt = None
+    if config.mqtt.host:
+        app.state.mqtt = Publisher(config.mqtt, config.station.name, config.folder, app.state.store.reader)
     errors.install(app)
     for router in (routes.read, routes.commands, routes.other):
         app.include_router(router)
@@ -93,6 +97,8 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.hub = LiveHub(app.state.client)
     tasks = [asyncio.create_task(app.state.client.run()), asyncio.create_task(app.state.hub.run())]
+    if app.state.mqtt is not None:
+        tasks.append(asyncio.create_task(app.state.mqtt.run()))
     yield
     for task in tasks:
         task.cancel()

@@ -1,7 +1,7 @@
 """The station's numbers for Prometheus.
 
-What it is: the line's last status, turned into metrics when it is asked for. What it is not: a second set of
-counters; there are none in the web process. Event loop.
+What it is: the line's last status and the publisher's numbers, turned into metrics when asked for. What it is not: a
+second set of the line's counters. Event loop.
 
 Names and base units follow https://prometheus.io/docs/practices/naming/.
 """
@@ -16,11 +16,13 @@ from prometheus_client.registry import Collector
 
 from inspector.link.client import LinkClient
 from inspector.types import StationStatus
+from inspector.web.mqtt import Publisher
 
 
 class _StationCollector(Collector):
-    def __init__(self, client: LinkClient) -> None:
+    def __init__(self, client: LinkClient, mqtt: Publisher | None) -> None:
         self._client = client
+        self._mqtt = mqtt
 
     def collect(self) -> Iterator[Metric]:
         """What is known now; only the link's own numbers while there is no line."""
@@ -32,12 +34,15 @@ class _StationCollector(Collector):
             yield from _counts(self._client.status)
             yield from _state(self._client.status)
             yield from _numbers(self._client.status)
+        if self._mqtt is not None:
+            yield GaugeMetricFamily("inspector_mqtt_connected", "Whether the broker is there.", self._mqtt.connected)
+            yield CounterMetricFamily("inspector_mqtt_results", "Results it acknowledged.", self._mqtt.published)
 
 
-def exposition(client: LinkClient) -> bytes:
+def exposition(client: LinkClient, mqtt: Publisher | None = None) -> bytes:
     """The metrics page."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_StationCollector(client))
+    registry.register(_StationCollector(client, mqtt))
     return generate_latest(registry)
 
 

@@ -170,7 +170,8 @@ async def ack(request: Request, seen: Annotated[AckIn, Body()]) -> DoneOut:
 @other.get("/metrics", tags=["read"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(request: Request) -> Response:
     """The station's numbers in Prometheus' text format."""
-    return Response(exposition(request.app.state.client), media_type="text/plain; version=0.0.4; charset=utf-8")
+    page = exposition(request.app.state.client, request.app.state.mqtt)
+    return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @other.websocket("/api/v1/live")
