@@ -52,7 +52,7 @@ check: install-test
 bench: install
 	$(VENV)/bin/inspector bench
 
-# Slower campaigns: memory over 50,000 parts (SOAK_PARTS), every fault over many seeds.
+# Slower campaigns: memory over 50,000 parts (SOAK_PARTS), every fault over many seeds, calibration over 100 draws.
 soak: install-test
 	$(PYTHON) -m pytest -m soak -o addopts="-q"
 
