@@ -34,7 +34,10 @@ class Sample:
 
 
 class ClockSync:
-    """Learns from samples; before the first one it knows nothing and says so by `ready`."""
+    """Learns from samples; before the first one it knows nothing and says so by `ready`.
+
+    `counts_per_ns` is the belt's speed over the last samples; 0.0 while it is unknown or stands.
+    """
 
     def __init__(self, clock_hz: int) -> None:
         self._nominal = 1e9 / clock_hz
@@ -43,6 +46,7 @@ class ClockSync:
         self._clock = 0
         self._count = 0
         self._origin = (0.0, 0.0)
+        self.counts_per_ns = 0.0
         self.ready = False
         self.error_ns = 0
 
@@ -54,6 +58,7 @@ class ClockSync:
         self._samples.append(Sample(middle, received_ns - sent_ns, self._clock, self._count))
         self.ready = True
         self._fit()
+        self.counts_per_ns = self._speed()
 
     def to_ns(self, clock: int) -> int:
         """The station's time at which the controller's clock showed `clock` (32 bits, not older than 2**31)."""
@@ -64,8 +69,7 @@ class ClockSync:
         """The 32-bit `count` as the unwrapped count of this boot."""
         return unwrap(count, self._count)
 
-    def counts_per_ns(self) -> float:
-        """The belt's speed over the last samples; 0.0 while it is unknown or stands."""
+    def _speed(self) -> float:
         if len(self._samples) < 2:
             return 0.0
         first, last = self._samples[max(0, len(self._samples) - 4)], self._samples[-1]
@@ -73,11 +77,10 @@ class ClockSync:
 
     def time_of_count(self, count64: int) -> int | None:
         """When the belt will reach `count64` at its present speed; None while it stands."""
-        speed = self.counts_per_ns()
-        if speed <= 0.0:
+        if self.counts_per_ns <= 0.0:
             return None
         last = self._samples[-1]
-        return last.at_ns + int((count64 - last.count) / speed)
+        return last.at_ns + int((count64 - last.count) / self.counts_per_ns)
 
     def _fit(self) -> None:
         best = sorted(self._samples, key=lambda sample: sample.round_trip_ns)[: max(2, len(self._samples) // 2)]

@@ -74,10 +74,12 @@ class Deframer:
             self._bytes += piece
 
     def _close(self, piece: bytes) -> bytes | None:
-        self._collect(piece)
-        frame, overlong = bytes(self._bytes), self._overlong
-        self._bytes.clear()
-        self._overlong = False
+        frame, overlong = piece, len(piece) > MAX_PAYLOAD + 6
+        if self._bytes or self._overlong:
+            self._collect(piece)
+            frame, overlong = bytes(self._bytes), self._overlong
+            self._bytes.clear()
+            self._overlong = False
         payload = None if overlong else decode(frame)
         # An empty frame is two delimiters in a row: idle line, not damage.
         if payload is None and (frame or overlong):

@@ -13,6 +13,10 @@ from firmware_bridge.clock_sync import ClockSync
 from firmware_bridge.events import Event, PartDecided, PartLost, PartSeen, PartTriggered
 from firmware_bridge.protocol import Ident, Key, PartRow, Phase, Status, Verdict, Why
 
+# Looked up, since calling an enumeration takes longer than the rest of a row.
+_WHY = {int(why): why for why in Why}
+_VERDICT = {int(verdict): verdict for verdict in Verdict}
+
 
 @dataclass(slots=True)
 class Row:
@@ -63,13 +67,16 @@ class Boot:
     def hear_row(self, row: PartRow) -> Iterable[Event]:
         """A row: what is new in it."""
         if row.part < self.low or not self.sync.ready:
-            return
-        known = self.rows.setdefault(row.part, Row())
+            return ()
+        known = self.rows.get(row.part)
+        if known is None:
+            known = self.rows[row.part] = Row()
         self.known_next = max(self.known_next, row.part + 1)
         self._acknowledge(row)
-        yield from self._news(row, known)
+        news = self._news(row, known)
         known.phase = max(known.phase, row.phase)
         self._forget_decided()
+        return news
 
     def missing(self) -> int | None:
         """The first part whose row we should have by now and have not."""
@@ -93,17 +100,20 @@ class Boot:
         due_ns = self.sync.time_of_count(row.due_count - self.settings[Key.GUARD_COUNT]) if self.sync.ready else None
         return None if due_ns is None else due_ns - self.settings[Key.LEAD_MS] * 1_000_000 - now_ns
 
-    def _news(self, row: PartRow, known: Row) -> Iterable[Event]:
+    def _news(self, row: PartRow, known: Row) -> list[Event]:
+        news: list[Event] = []
         part_id = self.number << 32 | row.part
         if known.phase < Phase.SEEN <= row.phase:
             seen = self.sync.count64(row.seen_count)
             known.trigger_count = seen + self.settings[Key.CAMERA_COUNT]
             known.due_count = seen + self.settings[Key.GATE_COUNT]
-            yield PartSeen(part_id, seen, known.due_count, self.sync.to_ns(row.seen_clock))
+            news.append(PartSeen(part_id, seen, known.due_count, self.sync.to_ns(row.seen_clock)))
         if known.phase < Phase.TRIGGERED <= row.phase and row.trigger_clock:
-            yield PartTriggered(part_id, self.sync.to_ns(row.trigger_clock))
+            news.append(PartTriggered(part_id, self.sync.to_ns(row.trigger_clock)))
         if known.phase < Phase.DECIDED <= row.phase:
-            yield PartDecided(part_id, Why(row.why), Verdict(row.verdict), self.sync.count64(row.decided_count))
+            decided = self.sync.count64(row.decided_count)
+            news.append(PartDecided(part_id, _WHY[row.why], _VERDICT[row.verdict], decided))
+        return news
 
     def _acknowledge(self, row: PartRow) -> None:
         pending = self.pending.get(row.part)

@@ -15,6 +15,9 @@ from firmware_bridge.protocol import Verdict as WireVerdict
 from inspector.clock import Clock
 from inspector.types import Verdict
 
+# A table and not a call of the enumeration, which takes longer than all else that is done here.
+_ON_THE_WIRE = {verdict: WireVerdict(verdict) for verdict in Verdict}
+
 
 class Sender(Protocol):
     """Where verdicts and orders go: the bridge, or its thread."""
@@ -45,7 +48,7 @@ class BridgeSender:
 
     def judge(self, part_id: int, verdict: Verdict) -> int | None:
         """See `Sender`."""
-        return self.bridge.judge(part_id, WireVerdict(verdict), self.clock.now_ns())
+        return self.bridge.judge(part_id, _ON_THE_WIRE[verdict], self.clock.now_ns())
 
     def run(self) -> None:
         """See `Sender`."""
@@ -68,7 +71,7 @@ class ThreadSender:
 
     def judge(self, part_id: int, verdict: Verdict) -> int | None:
         """See `Sender`."""
-        return self.thread.judge(part_id, WireVerdict(verdict))
+        return self.thread.judge(part_id, _ON_THE_WIRE[verdict])
 
     def run(self) -> None:
         """See `Sender`."""

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
+_UINT8 = np.dtype(np.uint8)
 
 
 class Verdict(enum.IntEnum):
@@ -67,15 +68,16 @@ class Frame:
 
     def __post_init__(self) -> None:
         pixels = self.pixels
-        colour = pixels.ndim == 3 and pixels.shape[2] == 3
-        if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or colour) or pixels.size == 0:
+        shape, flags = pixels.shape, pixels.flags
+        fits = len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)
+        if pixels.dtype != _UINT8 or not fits or 0 in shape:
             raise ValueError(
                 f"frame {self.frame_id} of camera {self.camera!r}: pixels are {pixels.dtype}{list(pixels.shape)}, "
                 "wanted uint8 (H, W) or (H, W, 3) BGR"
             )
-        if not pixels.flags.c_contiguous:
+        if not flags.c_contiguous:
             raise ValueError(f"frame {self.frame_id} of camera {self.camera!r}: pixels are not C-contiguous")
-        pixels.flags.writeable = False
+        flags.writeable = False
 
     def of_part(self, part_id: int) -> Frame:
         """This frame, bound to a part. Not `dataclasses.replace`, which would check the pixels again."""

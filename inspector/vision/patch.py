@@ -43,7 +43,7 @@ class Prepared:
 
 
 class PatchMaker:
-    """Makes patches of one kind and size. It keeps one scratch buffer, so one thread owns it."""
+    """Makes patches of one kind and size. It keeps scratch buffers, so one thread owns it."""
 
     def __init__(self, spec: PatchSpec, locator: Locator | None = None) -> None:
         """`locator` is needed for `rectify` and ignored for `resize`; raises ConfigError where it lacks."""
@@ -52,6 +52,8 @@ class PatchMaker:
         self.spec = spec
         self._locator = locator
         self._grey = np.empty((spec.height, spec.width), np.uint8)
+        self._frame4: Pixels | None = None
+        self._patch4 = np.empty((spec.height, spec.width, 4), np.uint8)
 
     def empty(self) -> Pixels:
         """A new buffer of the patch's size, uint8 (H, W, 3)."""
@@ -94,11 +96,19 @@ class PatchMaker:
         if factor > 1:
             pixels = decimate(pixels, factor)
             matrix = matrix @ np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2], [0, 0, 1]])
-        target = self._grey if pixels.ndim == 2 else out
+        if pixels.ndim == 2:
+            self._turn(pixels, matrix, self._grey)
+            cv2.cvtColor(self._grey, cv2.COLOR_GRAY2BGR, dst=out)
+            return
+        # OpenCV warps four channels in less than half the time of three (0.54 against 1.42 ms at 832 x 640), to the
+        # same values; widening and narrowing cost 0.11 ms.
+        self._frame4 = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA, dst=self._frame4))
+        self._turn(self._frame4, matrix, self._patch4)
+        cv2.cvtColor(self._patch4, cv2.COLOR_BGRA2BGR, dst=out)
+
+    def _turn(self, pixels: Pixels, matrix: Affine, target: Pixels) -> None:
         size = (self.spec.width, self.spec.height)
         cv2.warpAffine(pixels, matrix, size, dst=target, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        if pixels.ndim == 2:
-            cv2.cvtColor(self._grey, cv2.COLOR_GRAY2BGR, dst=out)
 
 
 def decimate(pixels: Pixels, factor: int) -> Pixels:

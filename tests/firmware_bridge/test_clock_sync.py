@@ -46,7 +46,7 @@ def test_one_late_answer_in_five_does_no_harm() -> None:
 
 def test_speed_is_told_only_while_the_belt_runs() -> None:
     sync = ClockSync(1_000_000)
-    assert sync.counts_per_ns() == 0.0
+    assert sync.counts_per_ns == 0.0
     assert sync.time_of_count(100) is None
     for step in range(6):
         sync.add(step * 100 * MS, step * 100 * MS, step * 100_000, step * 400)
