@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,18 +24,21 @@ from inspector.clock import Clock, SystemClock
 from inspector.config import StationConfig
 from inspector.link.client import LinkClient
 from inspector.record.reader import Reader, store_url
-from inspector.web import errors, routes
+from inspector.web import errors, routes, views
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
+from inspector.web.sessions import Sessions
+from inspector.web.shell import STATIC, Shell
 
-PAGES = Path(__file__).parent / "pages"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HEADERS = [
     (b"content-security-policy", b"default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
+# A browser asks each time whether its copy is still the one: an update of the station is then an update of its pages.
+_REVALIDATE = (b"cache-control", b"no-cache")
 _DESCRIPTION = """
 The station's API. Reading needs no token; commands need `Authorization: Bearer <token>`, the token in the station's
 token file. Every error is `{"error": {"code", "message", "detail"}}`. Part ids are strings of decimal digits. The live
@@ -78,17 +80,19 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
     )
     app.state.config = config
     app.state.token = station_token(config.path(config.web.token_file))
-    app.state.client = LinkClient(link_path, clock or SystemClock())
+    clock = clock or SystemClock()
+    app.state.sessions = Sessions(clock)
+    app.state.shell = Shell()
+    app.state.client = LinkClient(link_path, clock)
     app.state.store = StoreDoor(store_url(config.record.store, config.folder))
     app.state.images = config.path(config.record.images)
     app.state.mqtt = None
     if config.mqtt.host:
         app.state.mqtt = Publisher(config.mqtt, config.station.name, config.folder, app.state.store.reader)
     errors.install(app)
-    for router in (routes.read, routes.commands, routes.other):
+    for router in (routes.read, routes.commands, routes.other, views.pages):
         app.include_router(router)
-    app.add_api_route("/", _page, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=PAGES))
+    app.mount("/static", StaticFiles(directory=STATIC))
     app.add_middleware(_Door, own_hosts=LOOPBACK if config.web.host in LOOPBACK else ())
     return app
 
@@ -106,10 +110,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.store.close()
 
 
-async def _page() -> FileResponse:
-    return FileResponse(PAGES / "index.html", headers={"Cache-Control": "no-cache"})
-
-
 class _Door:
     """Adds the safety headers, and turns away requests under a foreign host name (DNS rebinding).
 
@@ -121,9 +121,11 @@ class _Door:
         self._own_hosts = own_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        more = [*_HEADERS, _REVALIDATE] if scope.get("path", "").startswith("/static/") else _HEADERS
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS]
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         if scope["type"] in ("http", "websocket") and not self._is_own(scope):

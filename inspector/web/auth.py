@@ -1,21 +1,17 @@
-"""Who may command: whoever knows the token in the token file.
+"""The token with which programs command the station.
 
-What it is: the file, made at the first start with mode 0600, and the check of a bearer token. What it is not: users
-and roles. Reading needs no token, since the station listens on its own machine unless told otherwise. Any thread.
+What it is: the token file, made at the first start with mode 0600. What it is not: users, or the check (roles). Main
+thread.
 """
 
 from __future__ import annotations
 
-import hmac
 import os
 import secrets
 import stat
 from pathlib import Path
 
-from fastapi import Request
-
 from inspector.errors import ConfigError
-from inspector.web.errors import ApiError
 
 
 def station_token(path: Path) -> str:
@@ -34,15 +30,6 @@ def station_token(path: Path) -> str:
         token = secrets.token_urlsafe(32)
         handle.write(token + "\n")
     return token
-
-
-def check_token(request: Request) -> None:
-    """A dependency of the commands; raises ApiError without the token of this station."""
-    kind, _, given = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not given.strip():
-        raise ApiError("token_missing", "a command needs the header 'Authorization: Bearer <token>'")
-    if not hmac.compare_digest(given.strip().encode(), request.app.state.token.encode()):
-        raise ApiError("token_wrong", "this is not the token of this station")
 
 
 def _existing_token(path: Path) -> str:

@@ -19,8 +19,10 @@ from inspector.errors import LinkError, StationError, StoreError
 # Every code the API can answer with, its HTTP status and its meaning; docs/api.md repeats this table, a test compares.
 CODES: dict[str, tuple[int, str]] = {
     "bad_request": (400, "The request cannot be understood, or its host is not this one."),
-    "token_missing": (401, "The command came without a bearer token."),
+    "token_missing": (401, "The command came without a login and without a bearer token."),
     "token_wrong": (403, "The bearer token is not this station's."),
+    "forbidden": (403, "Whoever asks has not the role this needs."),
+    "origin_wrong": (403, "A change that does not come from a page of this station."),
     "not_found": (404, "There is nothing at this address."),
     "no_such_part": (404, "No record has this part id."),
     "no_image": (404, "The part has a record, and no picture of it was kept."),
@@ -36,7 +38,7 @@ CODES: dict[str, tuple[int, str]] = {
 _BY_STATUS = {
     400: "bad_request",
     401: "token_missing",
-    403: "token_wrong",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
 }

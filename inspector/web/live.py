@@ -39,6 +39,7 @@ class _Viewer:
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
     packets: dict[str, bytes] = field(default_factory=dict)
     unacked: int = 0
+    pictures: bool = True
 
 
 class LiveHub:
@@ -69,18 +70,19 @@ class LiveHub:
             if loop.time() - turned > ASLEEP_S:
                 self._forget_the_past()
                 continue
-            self._client.watch(bool(self._viewers))
+            self._client.watch(self._watched)
             if not self._viewers:
                 next_status = loop.time() + HEARTBEAT_S
                 continue
-            await self._show_part()
+            if self._watched:
+                await self._show_part()
             if self._status_is_due(loop.time(), next_status):
                 self._offer("status", pack(self._status_header(), b""))
                 next_status = loop.time() + HEARTBEAT_S
 
-    async def serve(self, socket: WebSocket) -> None:
-        """Everything for one viewer, until it goes."""
-        viewer = _Viewer()
+    async def serve(self, socket: WebSocket, pictures: bool = True) -> None:
+        """Everything for one viewer, or all but parts, until it goes."""
+        viewer = _Viewer(pictures=pictures)
         self._viewers.add(viewer)
         viewer.packets["status"] = pack(self._status_header(), b"")
         viewer.fresh.set()
@@ -100,6 +102,10 @@ class LiveHub:
     def full(self) -> bool:
         """Whether another viewer is one too many."""
         return len(self._viewers) >= MAX_VIEWERS
+
+    @property
+    def _watched(self) -> bool:
+        return any(viewer.pictures for viewer in self._viewers)
 
     def _forget_the_past(self) -> None:
         """This process was stopped for a while: what waits for it is of then, and must not be shown as of now."""
@@ -134,6 +140,8 @@ class LiveHub:
 
     def _offer(self, kind: str, packet: bytes) -> None:
         for viewer in self._viewers:
+            if kind == "part" and not viewer.pictures:
+                continue
             viewer.packets[kind] = packet
             viewer.fresh.set()
 

@@ -14,10 +14,10 @@ from fastapi.responses import FileResponse
 from inspector.link.messages import CommandKind
 from inspector.record.reader import RecordFilter
 from inspector.types import Verdict
-from inspector.web.auth import check_token
 from inspector.web.errors import CODES, ApiError
 from inspector.web.metrics import exposition
 from inspector.web.recipes import recipes_of
+from inspector.web.roles import Role, Who, require
 from inspector.web.schemas import (
     AckIn,
     DoneOut,
@@ -48,12 +48,14 @@ def _errors(*codes: str) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorOut, "description": " ".join(texts)} for status, texts in by_status.items()}
 
 
-read = APIRouter(prefix="/api/v1", tags=["read"], responses=_errors("invalid"))
+read = APIRouter(
+    prefix="/api/v1", tags=["read"], dependencies=[Depends(require(Role.WATCH))], responses=_errors("invalid")
+)
 commands = APIRouter(
     prefix="/api/v1/commands",
     tags=["commands"],
-    dependencies=[Depends(check_token)],
-    responses=_errors("token_missing", "token_wrong", "refused", "invalid", "line_down"),
+    dependencies=[Depends(require(Role.OPERATOR))],
+    responses=_errors("token_missing", "token_wrong", "forbidden", "origin_wrong", "refused", "invalid", "line_down"),
 )
 other = APIRouter()
 
@@ -167,23 +169,29 @@ async def ack(request: Request, seen: Annotated[AckIn, Body()]) -> DoneOut:
     return await _ask(request, "ack", seen.code)
 
 
-@other.get("/metrics", tags=["read"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@other.get(
+    "/metrics",
+    tags=["read"],
+    dependencies=[Depends(require(Role.WATCH))],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+)
 async def metrics(request: Request) -> Response:
     """The station's numbers in Prometheus' text format."""
     page = exposition(request.app.state.client, request.app.state.mqtt)
     return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@other.websocket("/api/v1/live")
-async def live(socket: WebSocket) -> None:
-    """Picture, verdict and counts of each part as they come; see `live`."""
+@other.websocket("/api/v1/live", dependencies=[Depends(require(Role.WATCH))])
+async def live(socket: WebSocket, pictures: bool = True) -> None:
+    """Picture, verdict and counts of each part as they come, or the status alone; see `live`."""
     hub = socket.app.state.hub
     origin = socket.headers.get("origin")
     if hub.full or (origin is not None and origin.partition("://")[2] != socket.headers.get("host")):
         await socket.close(1008)
         return
     await socket.accept()
-    await hub.serve(socket)
+    await hub.serve(socket, pictures)
 
 
 def _moment(given: str | None) -> str | None:
@@ -194,8 +202,13 @@ def _moment(given: str | None) -> str | None:
     return f"{seconds}.{fraction.ljust(3, '0')}Z"
 
 
+def _name(request: Request) -> str:
+    who: Who = request.state.who
+    return who.name
+
+
 async def _ask(request: Request, what: CommandKind, argument: str = "") -> DoneOut:
-    reply = await request.app.state.client.command(what, argument, user="api")
+    reply = await request.app.state.client.command(what, argument, user=_name(request))
     if not reply.ok:
         raise ApiError("refused", reply.error)
     return DoneOut()

@@ -220,3 +220,12 @@ class WebProcess:
             self.process.kill()
         self.process.wait()
         self.process.stderr.close()
+
+
+def sign_in(client, role):
+    """A TestClient that is logged in with a role; its station is no longer open, and it says where it comes from."""
+    sessions = client.app.state.sessions
+    sessions.open_station = False
+    client.cookies.set("session", sessions.open(f"a-{role.name.lower()}", role))
+    client.headers["Origin"] = str(client.base_url)
+    return client

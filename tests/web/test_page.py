@@ -106,16 +106,16 @@ def test_each_verdict_and_state_is_readable_whole_and_asks_nothing_of_others(see
         seen.wait_for_word(word)
         assert seen.page.evaluate(OVERFLOW) == [], word
         assert seen.text("detail").startswith("#99")
-    for state, word in [
-        ("Held", "HELD"),
-        ("Aborted", "ABORTED"),
-        ("Stopped", "LINE STOPPED"),
-        ("Idle", "READY"),
+    for state, word, chip in [
+        ("Held", "HELD", "Held"),
+        ("Aborted", "ABORTED", "Aborted"),
+        ("Stopped", "LINE STOPPED", "Stopped"),
+        ("Idle", "READY", "Ready"),
     ]:
         line.state = state
         seen.wait_for_word(word)
         assert seen.page.evaluate(OVERFLOW) == [], word
-        assert seen.text("state") == state
+        assert seen.text("state") == chip
     assert "Reject bin 80 % full" in seen.text("alarm-list")
     assert "Empty it soon." in seen.text("alarm-list")
     assert seen.troubles == []

@@ -1,0 +1,63 @@
+"""The pages that everyone has: live, the list of all pages, view settings, and the page of components.
+
+What it is: routes that answer HTML. What it is not: the API (routes). Thread pool and event loop.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from inspector.web.roles import Role, require
+from inspector.web.shell import DIAGONALS, THEMES, render
+from inspector.web.words import LANGUAGES, PSEUDO
+
+pages = APIRouter(include_in_schema=False)
+_YEAR_S = 365 * 24 * 3600
+
+
+@pages.get("/", dependencies=[Depends(require(Role.WATCH))])
+async def live_page(request: Request) -> HTMLResponse:
+    """The operator's page."""
+    return render(request, "live.html", scripts=("live.js",))
+
+
+@pages.get("/more", dependencies=[Depends(require(Role.WATCH))])
+async def more_page(request: Request) -> HTMLResponse:
+    """All pages, and how this browser shows them."""
+    return render(request, "more.html")
+
+
+@pages.get("/components", dependencies=[Depends(require(Role.WATCH))])
+async def components_page(request: Request) -> HTMLResponse:
+    """Every component in every state, for developers and for the tests."""
+    return render(request, "components.html")
+
+
+@pages.post("/view", dependencies=[Depends(require(Role.WATCH))])
+async def set_view(
+    request: Request,
+    lang: Annotated[str, Form(max_length=10)] = "",
+    theme: Annotated[str, Form(max_length=10)] = "",
+    panel: Annotated[str, Form(max_length=10)] = "",
+) -> Response:
+    """Keep this browser's view settings, and go back to where it was."""
+    known = {
+        "lang": (lang, {*LANGUAGES, PSEUDO}),
+        "theme": (theme, set(THEMES)),
+        "panel": (panel, {str(diagonal) for diagonal in DIAGONALS}),
+    }
+    back = RedirectResponse(_path_of(request.headers.get("referer", "")), status_code=303)
+    for name, (given, allowed) in known.items():
+        if given in allowed:
+            back.set_cookie(name, given, max_age=_YEAR_S, httponly=True, samesite="lax")
+    return back
+
+
+def _path_of(referer: str) -> str:
+    """Only the path: whoever writes the header must not send people elsewhere."""
+    path = urlsplit(referer).path
+    return path if path.startswith("/") and not path.startswith("//") else "/"
