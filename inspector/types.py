@@ -151,11 +151,47 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One measured value beside its tolerance. `value` is None where it could not be measured, and `text` says why.
+
+    `uncertainty` is the expanded one (k = 2, about 95 %), in the same `unit` ("mm", "px", "deg", "%", "1"). `shapes`
+    is what was found, in the frame's pixels, to be drawn: ("line", x1, y1, x2, y2), ("circle", x, y, radius) or
+    ("polygon", x1, y1, x2, y2, ...).
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    low: float
+    high: float
+    uncertainty: float | None = None
+    text: str = ""
+    shapes: tuple[tuple[Any, ...], ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was measured, and lies within its tolerance."""
+        return self.value is not None and self.low <= self.value <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeRead:
+    """What a bar code or matrix code said. `content` is empty where none was read, and `text` says why."""
+
+    name: str
+    content: str
+    symbology: str = ""
+    text: str = ""
+    polygon_px: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
     """What the station decided of a part, and everything that explains it a year later.
 
     `score` is the model's part score on the calibrated scale (1.0 is the threshold), None where none was made.
-    `stage_ms` has the milliseconds of every stage in the order they ran.
+    `stage_ms` has the milliseconds of every stage in the order they ran. `serial` is the content of the code that
+    names the part, empty where the recipe reads none.
     """
 
     part_id: int
@@ -166,6 +202,9 @@ class Inspection:
     score: float | None = None
     pose: Pose | None = None
     stage_ms: dict[str, float] = field(default_factory=dict)
+    measurements: tuple[Measurement, ...] = ()
+    codes: tuple[CodeRead, ...] = ()
+    serial: str = ""
     recipe_id: str = ""
     recipe_rev: str = ""
     model_sha: str = ""

@@ -77,7 +77,7 @@ def test_identical_values_do_not_divide_by_zero() -> None:
     assert (found.grr, found.ndc, found.percent["grr"]) == (0.0, 0, 0.0)
 
 
-@pytest.mark.parametrize("upper,lower", [(1, 1), (2, 78), (9, 18), (18, 60), (3, 500)])
+@pytest.mark.parametrize(("upper", "lower"), [(1, 1), (2, 78), (9, 18), (18, 60), (3, 500)])
 def test_the_f_distribution_agrees_with_scipy(upper, lower) -> None:
     stats = pytest.importorskip("scipy.stats")
     for f in (1e-3, 0.2, 0.9, 1.0, 1.7, 4.0, 30.0, 300.0):

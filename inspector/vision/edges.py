@@ -26,7 +26,6 @@ WINDOW_PX = 6
 STEPS = 3
 BLUR_PX = (0.45, 5.0)
 _ACROSS = np.arange(STRIP_PX, dtype=np.float64) - (STRIP_PX - 1) / 2
-_GREY_OF_BGR = np.array([0.114, 0.587, 0.299], np.float32)
 # The normal distribution's integral by a hyperbolic tangent (Page 1977): odd about the edge, so it moves no edge.
 _TANH = np.sqrt(2 / np.pi)
 _CUBE = 0.044715
@@ -73,21 +72,21 @@ def sample(pixels: Pixels, strips: Floats, directions: Floats, half_px: int) -> 
     far = np.array([pixels.shape[1] - 1, pixels.shape[0] - 1])
     inside = ((ends >= 0) & (ends <= far)).all(axis=(1, 2, 3))
     rows = (-1, len(along))
-    found = np.asarray(cv2.remap(pixels, x.reshape(rows), y.reshape(rows), cv2.INTER_LINEAR), np.float32)
-    means = found.reshape(*x.shape, -1).mean(axis=1)
-    profiles = (means @ _GREY_OF_BGR if means.shape[-1] == 3 else means[..., 0]).astype(np.float64)
+    found = cv2.remap(pixels, x.reshape(rows), y.reshape(rows), cv2.INTER_LINEAR)
+    grey = cv2.cvtColor(found, cv2.COLOR_BGR2GRAY) if found.ndim == 3 else found
+    profiles: Floats = np.asarray(grey).reshape(x.shape).mean(axis=1, dtype=np.float64)
     profiles[~inside] = np.nan
     return profiles
 
 
-def unbent(edges: Edges, radius_px: float) -> Floats:
+def unbent(edges: Edges, radius_px: Floats | float) -> Floats:
     """Places (N,) along the calipers of `round_about`, corrected for what a blur does to a curved edge: it is seen
     blur^2 / (2 radius) too far inwards (Bouma et al., Correction for the dislocation of curved surfaces, 2005)."""
     return edges.at_px + edges.blur_px**2 / (2 * radius_px)
 
 
-def find(profiles: Floats, signs: Floats, contrast_min: float) -> Edges:
-    """The strongest edge of each profile (N, L), to a fraction of a sample.
+def find(profiles: Floats, signs: Floats, contrast_min: Floats | float, reach_px: Floats | float = np.inf) -> Edges:
+    """The strongest edge of each profile (N, L) within `reach_px` (N,) of its middle, to a fraction of a sample.
 
     `signs` (N,) is 1 for dark to light along the profile, -1 for light to dark, 0 for either. A step of less than
     `contrast_min` grey values, one that lies at the end of its profile, and one that no blurred step fits, is no edge.
@@ -99,6 +98,8 @@ def find(profiles: Floats, signs: Floats, contrast_min: float) -> Edges:
     signs = np.asarray(signs, np.float64)
     toward = np.where(signs[:, None] == 0, np.abs(slope), slope * signs[:, None])
     toward[~np.isfinite(toward)] = -1.0
+    far = np.abs(np.arange(length) - (length - 1) / 2)
+    toward[far > np.broadcast_to(np.asarray(reach_px, np.float64), (count,))[:, None]] = -1.0
     peak = toward.argmax(axis=1)
     window = min(WINDOW_PX, (length - 1) // 2)
     middle = np.clip(peak, window, length - 1 - window)
@@ -111,7 +112,7 @@ def find(profiles: Floats, signs: Floats, contrast_min: float) -> Edges:
 
 
 def _fit(
-    values: Floats, t: Floats, start: Floats, step: Floats, signs: Floats, contrast_min: float, middle: Floats
+    values: Floats, t: Floats, start: Floats, step: Floats, signs: Floats, contrast_min: Floats | float, middle: Floats
 ) -> Edges:
     bad = ~np.isfinite(values).all(axis=1)
     y = np.where(bad[:, None], 0.0, values)
