@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from inspector.config import Fraction, Section, load_toml, parse
 from inspector.errors import ConfigError
@@ -53,15 +53,17 @@ class LocateLimits(Section):
     area_fraction_min: Fraction = 0.25
 
 
+# TOML knows arrays only, and the sections are strict.
+Place = Annotated[tuple[Fraction, Fraction], Strict(strict=False)]
+Span = Annotated[tuple[int, int], Strict(strict=False)]
+
+
 class Zone(Section):
     """[[zone]] - a polygon in patch coordinates (fractions of width and height, 0..1) with its own threshold."""
 
     name: str
-    polygon: list[tuple[Fraction, Fraction]] = Field(min_length=3)
+    polygon: list[Place] = Field(min_length=3)
     threshold: float = Field(gt=0)
-
-
-Place = tuple[Fraction, Fraction]
 
 
 class Feature(Section):
@@ -99,7 +101,7 @@ class AreaFeature(Section):
 
     name: str
     polygon: list[Place] = Field(min_length=3)
-    grey: tuple[int, int]
+    grey: Span
     spot_min_px: int = Field(default=20, ge=1)
 
 

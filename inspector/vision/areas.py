@@ -1,7 +1,7 @@
 """Areas: what lies between two grey values in a polygon of the patch - holes to count, a clip or a paint mark to see.
 
-What it is: counting of spots and of their share of the area. What it is not: edges (`edges`), or the tolerance. The line
-thread.
+What it is: counting of spots and of their share of the area. What it is not: edges (`edges`), or the tolerance. The
+line thread.
 """
 
 from __future__ import annotations

@@ -96,10 +96,11 @@ def find(profiles: Floats, signs: Floats, contrast_min: Floats | float, reach_px
     # The derivative over two samples, of the mean over three.
     slope[:, 2:-2] = (profiles[:, 3:-1] + profiles[:, 4:] - profiles[:, :-4] - profiles[:, 1:-3]) / 6
     signs = np.asarray(signs, np.float64)
-    toward = np.where(signs[:, None] == 0, np.abs(slope), slope * signs[:, None])
+    toward: Floats = np.where(np.equal(signs, 0)[:, None], np.abs(slope), slope * signs[:, None])
     toward[~np.isfinite(toward)] = -1.0
-    far = np.abs(np.arange(length) - (length - 1) / 2)
-    toward[far > np.broadcast_to(np.asarray(reach_px, np.float64), (count,))[:, None]] = -1.0
+    far = np.abs(np.arange(length, dtype=np.float64) - (length - 1) / 2)
+    reach = np.zeros((count, 1)) + np.reshape(reach_px, (-1, 1))
+    toward[far > reach] = -1.0
     peak = toward.argmax(axis=1)
     window = min(WINDOW_PX, (length - 1) // 2)
     middle = np.clip(peak, window, length - 1 - window)
@@ -114,7 +115,7 @@ def find(profiles: Floats, signs: Floats, contrast_min: Floats | float, reach_px
 def _fit(
     values: Floats, t: Floats, start: Floats, step: Floats, signs: Floats, contrast_min: Floats | float, middle: Floats
 ) -> Edges:
-    bad = ~np.isfinite(values).all(axis=1)
+    bad: npt.NDArray[np.bool_] = np.asarray(~np.isfinite(values).all(axis=1))
     y = np.where(bad[:, None], 0.0, values)
     low, high = y.min(axis=1), y.max(axis=1)
     base, height = np.where(step < 0, high, low), step * (high - low)
