@@ -78,7 +78,7 @@ class Feature(Section):
     edge: Literal["dark_to_light", "light_to_dark", "either"] = "either"
     search_px: int = Field(default=10, ge=3, le=100)
     contrast_min: float = Field(default=20.0, gt=0, le=255)
-    rays: int = Field(default=16, ge=6, le=128)
+    rays: int = Field(default=12, ge=6, le=128)
 
 
 class LineFeature(Feature):

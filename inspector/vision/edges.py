@@ -52,8 +52,9 @@ def straight(middles: Floats, directions: Floats) -> tuple[Floats, Floats]:
 
 def round_about(centre: Floats, radius_px: float, count: int) -> tuple[Floats, Floats]:
     """`count` calipers outwards across a circle (centre (2,)), whose strips follow it: a straight strip would find a
-    small circle too small."""
-    turn = 2 * np.pi * np.arange(count)[:, None] / count + _ACROSS / radius_px
+    small circle too small. Strips of a small circle are narrower, so that no two calipers share pixels."""
+    across = _ACROSS * min(1.0, 2 * np.pi * radius_px / (count * STRIP_PX))
+    turn = 2 * np.pi * np.arange(count)[:, None] / count + across / radius_px
     directions = np.stack([np.cos(turn), np.sin(turn)], axis=2)
     return centre + radius_px * directions, directions
 

@@ -30,6 +30,8 @@ from inspector.vision.shapes import FittedCircle, FittedLine, Points, fit_circle
 from inspector.vision.values import Found, value_of
 
 COVERAGE = 2.0
+# What a fit's scatter does not show: interpolation, and calipers that stand askew. Measured on rendered edges.
+SYSTEMATIC_PX = 0.02
 _SIGNS = {"dark_to_light": 1.0, "light_to_dark": -1.0, "either": 0.0}
 # kind: how many features, of which sort, in which units.
 _WANTED: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
@@ -129,9 +131,8 @@ class Measurer:
         if 2 * shape.used.sum() < one.rays:
             return f"{where}: {shape.used.sum()} of {one.rays} edges lie on one {sort}"
         seen = shape if self._plane is None else fit(points)
-        if isinstance(shape, FittedLine) and shape.along @ (drawn[1] - drawn[0]) < 0:
-            shape = replace(shape, along=-shape.along)
-        return Found(shape, drawn, _overlay(seen, points))
+        scale = float(np.hypot(*np.ptp(places, axis=0)) / max(np.hypot(*np.ptp(points, axis=0)), 1e-9))
+        return Found(_widened(shape, SYSTEMATIC_PX * scale, drawn), drawn, _overlay(seen, points))
 
     def _one(self, measure: Measure, of: Sequence[Found | Spots | str]) -> Measurement:
         low, high = measure.nominal - measure.minus, measure.nominal + measure.plus
@@ -168,6 +169,17 @@ def _place(one: LineFeature | CircleFeature, drawn: Points) -> tuple[Points, Poi
     share = (np.arange(one.rays)[:, None] + 0.5) / one.rays
     middles = drawn[0] + share * (drawn[1] - drawn[0])
     return straight(middles, np.repeat([[along[1], -along[0]]], one.rays, axis=0))
+
+
+def _widened(shape: FittedLine | FittedCircle, bias: float, drawn: Points) -> FittedLine | FittedCircle:
+    """The shape with what does not scatter in its uncertainty, and a line the way it is drawn."""
+    if isinstance(shape, FittedCircle):
+        centre, radius = math.hypot(shape.sigma_centre, bias), math.hypot(shape.sigma_radius, bias)
+        return replace(shape, sigma_centre=centre, sigma_radius=radius)
+    way = drawn[1] - drawn[0]
+    turn = math.hypot(shape.sigma_turn_rad, bias / max(float(np.hypot(*way)), 1e-9))
+    along = shape.along if shape.along @ way >= 0 else -shape.along
+    return replace(shape, along=along, sigma=math.hypot(shape.sigma, bias), sigma_turn_rad=turn)
 
 
 def _overlay(shape: FittedLine | FittedCircle, points: Points) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ the points about the shape.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,12 @@ import numpy.typing as npt
 
 Points = npt.NDArray[np.float64]
 OUTLIER_MADS = 4.0
+PASSES = 3
+NEWTON_STEPS = 2
 _MAD_TO_SIGMA = 1.4826
 _LEAST_SCATTER_SHARE = 1e-4
+_RIDGE = 1e-12
+_DIAGONAL = np.arange(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,69 +60,81 @@ class FittedCircle:
 def fit_line(points: Points) -> FittedLine:
     """The total least-squares line through points (N, 2), N >= 2; raises ValueError with fewer."""
     used = np.ones(len(points), bool)
-    for _ in range(3):
+    for _ in range(PASSES):
         if used.sum() < 2:
             raise ValueError(f"a line needs at least 2 edge points, found {int(used.sum())}")
-        chosen = points[used]
-        at = chosen.mean(axis=0)
-        along = np.linalg.svd(chosen - at, full_matrices=False)[2][0]
-        off = (points - at) @ np.array([-along[1], along[0]])
+        at = points[used].mean(axis=0)
+        away = points - at
+        x, y = away[used].T
+        turn = 0.5 * math.atan2(2 * float(x @ y), float(x @ x - y @ y))
+        along = np.array([math.cos(turn), math.sin(turn)])
+        off = away @ np.array([-along[1], along[0]])
         keep = _keep(off, used)
         if (keep == used).all():
             break
         used = keep
-    reach = (points[used] - at) @ along
+    reach = away[used] @ along
     noise = _scatter(off[used], 2)
-    spread = float(np.sqrt((reach**2).sum())) or 1.0
-    return FittedLine(at, along, noise / np.sqrt(used.sum()), noise / spread, used)
+    return FittedLine(at, along, noise / math.sqrt(used.sum()), noise / (math.sqrt(float(reach @ reach)) or 1.0), used)
 
 
 def fit_circle(points: Points) -> FittedCircle:
     """The geometric least-squares circle through points (N, 2), N >= 3; raises ValueError with fewer."""
     used = np.ones(len(points), bool)
-    for _ in range(3):
+    for _ in range(PASSES):
         if used.sum() < 3:
             raise ValueError(f"a circle needs at least 3 edge points, found {int(used.sum())}")
-        centre, radius, normal = _circle(points[used])
-        off = np.hypot(*(points - centre).T) - radius
+        centre, radius, inverse = _circle(points[used])
+        away = points - centre
+        off = np.sqrt((away * away).sum(axis=1)) - radius
         keep = _keep(off, used)
         if (keep == used).all():
             break
         used = keep
     noise = _scatter(off[used], 3)
-    covariance = np.linalg.pinv(normal) * noise * noise
     return FittedCircle(
         centre,
         radius,
-        float(np.sqrt((covariance[0, 0] + covariance[1, 1]) / 2)),
-        float(np.sqrt(covariance[2, 2])),
+        noise * math.sqrt((inverse[0, 0] + inverse[1, 1]) / 2),
+        noise * math.sqrt(inverse[2, 2]),
         float(np.ptp(off[used])),
         used,
     )
 
 
 def _circle(points: Points) -> tuple[Points, float, Points]:
+    """Centre, radius, and the covariance of (x, y, radius) for a scatter of one."""
     mean = points.mean(axis=0)
-    x, y = (points - mean).T
-    square = x * x + y * y
-    a, b, c = np.linalg.lstsq(np.stack([x, y, np.ones_like(x)], axis=1), square, rcond=None)[0]
+    near = points - mean
+    square = (near * near).sum(axis=1)
+    rows = np.ones((len(points), 3))
+    rows[:, :2] = near
+    a, b, c = _solve(rows, square)
     centre = np.array([a / 2, b / 2])
-    radius = float(np.sqrt(max(c + centre @ centre, 0.0)))
-    normal = np.eye(3)
-    for _ in range(4):
-        dx, dy = x - centre[0], y - centre[1]
-        far = np.maximum(np.hypot(dx, dy), 1e-12)
-        jacobian = np.stack([dx / far, dy / far, np.ones_like(x)], axis=1)
-        normal = jacobian.T @ jacobian
-        move = np.linalg.lstsq(normal, jacobian.T @ (far - radius), rcond=None)[0]
+    radius = math.sqrt(max(float(c) + float(centre @ centre), 0.0))
+    for _ in range(NEWTON_STEPS):
+        away = near - centre
+        far = np.sqrt((away * away).sum(axis=1)) + 1e-12
+        rows[:, :2] = away / far[:, None]
+        move = _solve(rows, far - radius)
         centre, radius = centre + move[:2], radius + float(move[2])
-    return centre + mean, radius, normal
+    normal = rows.T @ rows
+    return centre + mean, radius, np.asarray(np.linalg.inv(normal + np.eye(3) * _RIDGE * normal.trace()))
+
+
+def _solve(rows: Points, rights: Points) -> Points:
+    normal = rows.T @ rows
+    # Points on one line make no circle: the ridge keeps that case finite, and its radius is absurd and seen as such.
+    normal[_DIAGONAL, _DIAGONAL] += _RIDGE * normal.trace()
+    return np.asarray(np.linalg.solve(normal, rows.T @ rights))
 
 
 def _keep(off: Points, used: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    sigma = _MAD_TO_SIGMA * float(np.median(np.abs(off[used] - np.median(off[used]))))
-    return np.asarray(np.abs(off) <= max(OUTLIER_MADS * sigma, _LEAST_SCATTER_SHARE * np.abs(off).max(), 1e-9))
+    away = np.abs(off)
+    sorted_ = np.sort(away[used])
+    sigma = _MAD_TO_SIGMA * float(sorted_[len(sorted_) // 2])
+    return np.asarray(away <= max(OUTLIER_MADS * sigma, _LEAST_SCATTER_SHARE * float(sorted_[-1]), 1e-9))
 
 
 def _scatter(off: Points, parameters: int) -> float:
-    return float(np.sqrt((off**2).sum() / max(len(off) - parameters, 1)))
+    return math.sqrt(float(off @ off) / max(len(off) - parameters, 1))
