@@ -12,7 +12,7 @@ propagation). Pixel centres are at whole numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ from inspector.types import Pixels
 Floats = npt.NDArray[np.float64]
 STRIP_PX = 11
 WINDOW_PX = 6
-STEPS = 3
+STEPS = 2
 BLUR_PX = (0.45, 5.0)
 _ACROSS = np.arange(STRIP_PX, dtype=np.float64) - (STRIP_PX - 1) / 2
 # The normal distribution's integral by a hyperbolic tangent (Page 1977): odd about the edge, so it moves no edge.
@@ -108,19 +108,34 @@ def find(profiles: Floats, signs: Floats, contrast_min: Floats | float, reach_px
     offsets = np.arange(-window, window + 1)
     rows = np.arange(count)
     values = profiles[rows[:, None], middle[:, None] + offsets]
-    start = (peak - middle).astype(np.float64)
     step = np.sign(slope[rows, peak])
-    return _fit(values, offsets.astype(np.float64), start, step, signs, contrast_min, middle - (length - 1) / 2)
+    # The top of a parabola through the steepest three samples is where the fit begins.
+    near = np.clip(peak, 1, length - 2)
+    before, top, after = (slope[rows, near + d] * step for d in (-1, 0, 1))
+    with np.errstate(all="ignore"):
+        aside = np.nan_to_num(0.5 * (before - after) / (before - 2 * top + after), posinf=0.0, neginf=0.0)
+    start = peak - middle + np.clip(aside, -0.6, 0.6)
+    found = _fit(values, offsets.astype(np.float64), start, step, top, signs, contrast_min)
+    return replace(found, at_px=found.at_px + middle - (length - 1) / 2)
 
 
 def _fit(
-    values: Floats, t: Floats, start: Floats, step: Floats, signs: Floats, contrast_min: Floats | float, middle: Floats
+    values: Floats,
+    t: Floats,
+    start: Floats,
+    step: Floats,
+    steepest: Floats,
+    signs: Floats,
+    contrast_min: Floats | float,
 ) -> Edges:
     bad: npt.NDArray[np.bool_] = np.asarray(~np.isfinite(values).all(axis=1))
     y = np.where(bad[:, None], 0.0, values)
     low, high = y.min(axis=1), y.max(axis=1)
     base, height = np.where(step < 0, high, low), step * (high - low)
-    place, blur, ones = start.copy(), np.full(len(y), 1.5), np.ones_like(y)
+    place, ones = start.copy(), np.ones_like(y)
+    # The steepness tells the blur, once the derivative's own width is taken away.
+    with np.errstate(all="ignore"):
+        blur = np.sqrt(np.clip(np.nan_to_num((high - low) / steepest) ** 2 / (2 * np.pi) - 1.0, 0.25, 16.0))
     with np.errstate(all="ignore"):
         for _ in range(STEPS):
             z = (t - place[:, None]) / blur[:, None]
@@ -144,4 +159,4 @@ def _fit(
         bad |= (np.abs(height) < contrast_min) | (height * signs < 0) | (np.abs(place) > len(t) / 2 - 1.5)
         bad |= ~np.isfinite(place) | (noise > 0.35 * np.abs(height))
     nan = np.where(bad, np.nan, 1.0)
-    return Edges(at_px=(middle + place) * nan, sigma_px=sigma * nan, contrast=height * nan, blur_px=blur * nan)
+    return Edges(at_px=place * nan, sigma_px=sigma * nan, contrast=height * nan, blur_px=blur * nan)

@@ -12,6 +12,7 @@ plane's own, in quadrature (JCGM 100), at k = 2; it does not hold what the part'
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,12 +22,12 @@ import numpy as np
 
 from inspector.calibrated import Plane
 from inspector.errors import ConfigError
-from inspector.recipe import CircleFeature, LineFeature, Measure, Recipe
+from inspector.recipe import CircleFeature, Feature, LineFeature, Measure, Recipe
 from inspector.types import Measurement, Pixels
 from inspector.vision.areas import Area, Spots
-from inspector.vision.edges import WINDOW_PX, find, round_about, sample, straight, unbent
+from inspector.vision.edges import STRIP_PX, WINDOW_PX, find, round_about, sample, straight, unbent
 from inspector.vision.patch import Affine
-from inspector.vision.shapes import FittedCircle, FittedLine, Points, fit_circle, fit_line
+from inspector.vision.shapes import FittedCircle, FittedLine, Mask, Points, fit_circles, fit_lines
 from inspector.vision.values import Found, value_of
 
 COVERAGE = 2.0
@@ -61,14 +62,32 @@ class Measurer:
         wanted = {name for measure in recipe.measure for name in measure.of}
         features: list[LineFeature | CircleFeature] = [*recipe.line, *recipe.circle]
         self._edges = [one for one in features if one.name in wanted]
+        self._lines = sum(isinstance(one, LineFeature) for one in self._edges)
         self._areas = [Area(one, self._patch_wh) for one in recipe.area if one.name in wanted]
         self._half = WINDOW_PX + max((one.search_px for one in self._edges), default=0)
+        places = [[one.at] if isinstance(one, CircleFeature) else [one.start, one.end] for one in self._edges]
+        self._drawn = np.array([place for some in places for place in some]).reshape(-1, 2) * self._patch_wh
+        ends = np.cumsum([0, *map(len, places)])
+        self._drawn_of = [slice(start, end) for start, end in itertools.pairwise(ends)]
+        self._lay_out(self._edges[: self._lines], [one for one in features if isinstance(one, CircleFeature)])
         counts = [one.rays for one in self._edges]
         radii = [one.radius_px if isinstance(one, CircleFeature) else 0.0 for one in self._edges]
         self._radii = np.repeat(radii, counts)
+        self._slots = np.arange(max(counts, default=0)) < np.array(counts, int)[:, None]
         self._signs = np.repeat([_SIGNS[one.edge] for one in self._edges], counts)
         self._contrasts = np.repeat([one.contrast_min for one in self._edges], counts)
         self._reaches = np.repeat([float(one.search_px) for one in self._edges], counts)
+
+    def _lay_out(self, lines: Sequence[Feature], circles: Sequence[CircleFeature]) -> None:
+        """What of the calipers is the same for every part: shares of a line's way, rays about a circle's centre."""
+        self._line_of = np.repeat(np.arange(len(lines)), [one.rays for one in lines])
+        self._share = np.concatenate([[], *((np.arange(one.rays) + 0.5) / one.rays for one in lines)])[:, None]
+        circles = [one for one in circles if one in self._edges]
+        self._circle_of = np.repeat(np.arange(len(circles)), [one.rays for one in circles])
+        rounds = [round_about(np.zeros(2), one.radius_px, one.rays) for one in circles]
+        empty = np.zeros((0, STRIP_PX, 2))
+        self._round_strips = np.concatenate([empty, *(strips for strips, _ in rounds)])
+        self._round_directions = np.concatenate([empty, *(directions for _, directions in rounds)])
 
     def measure(self, frame: Pixels, patch: Pixels, frame_to_patch: Affine) -> tuple[Measurement, ...]:
         """The recipe's measurements on one part, in the recipe's order.
@@ -87,51 +106,75 @@ class Measurer:
     def _find_edges(self, frame: Pixels, back: Affine) -> dict[str, Found | Spots | str]:
         if not self._edges:
             return {}
-        drawn = [self._drawn(one, back) for one in self._edges]
-        placed = [_place(one, at) for one, at in zip(self._edges, drawn, strict=True)]
-        strips = np.concatenate([strip for strip, _ in placed])
-        directions = np.concatenate([direction for _, direction in placed])
+        drawn_all = self._drawn @ back[:, :2].T + back[:, 2]
+        drawn = [drawn_all[part] for part in self._drawn_of]
+        strips, directions = self._calipers(drawn_all)
         edges = find(sample(frame, strips, directions, self._half), self._signs, self._contrasts, self._reaches)
         middle = strips.shape[1] // 2
         at = np.where(self._radii > 0, unbent(edges, np.maximum(self._radii, 1.0)), edges.at_px)
-        points = strips[:, middle] + at[:, None] * directions[:, middle]
-        there = np.isfinite(at)
+        points = np.zeros((*self._slots.shape, 2))
+        there = np.zeros(self._slots.shape, bool)
+        points[self._slots] = strips[:, middle] + at[:, None] * directions[:, middle]
+        there[self._slots] = np.isfinite(at)
         places, drawn_places = self._to_unit(points, there, drawn)
-        result: dict[str, Found | Spots | str] = {}
-        start = 0
-        for one, was_drawn in zip(self._edges, drawn_places, strict=True):
-            mine = slice(start, start := start + one.rays)
-            result[one.name] = self._fit(one, points[mine][there[mine]], places[mine][there[mine]], was_drawn)
-        return result
+        shapes = self._fit_all(places, there)
+        seen = shapes if self._plane is None else self._fit_all(points, there)
+        return {
+            one.name: self._check(one, shapes[i], seen[i], points[i], places[i], there[i], drawn_places[i])
+            for i, one in enumerate(self._edges)
+        }
 
-    def _to_unit(self, points: Points, there: Points, drawn: list[Points]) -> tuple[Points, list[Points]]:
+    def _fit_all(self, points: Points, there: Mask) -> list[FittedLine | FittedCircle | None]:
+        known = there & np.isfinite(points).all(axis=2)
+        lines = fit_lines(points[: self._lines], known[: self._lines])
+        return [*lines, *fit_circles(points[self._lines :], known[self._lines :])]
+
+    def _to_unit(self, points: Points, there: Mask, drawn: list[Points]) -> tuple[Points, list[Points]]:
         """All points in the unit of measurement, by one call: the lens is undone by iteration, which is slow a call."""
         if self._plane is None:
             return points, drawn
         moved = self._plane.mm_from_px(np.concatenate([points[there], *drawn]))
         places = np.full_like(points, np.nan)
         places[there] = moved[: int(there.sum())]
-        rest = moved[int(there.sum()) :]
         ends = np.cumsum([len(one) for one in drawn])[:-1]
-        return places, np.split(rest, ends)
+        return places, np.split(moved[int(there.sum()) :], ends)
 
-    def _drawn(self, one: LineFeature | CircleFeature, back: Affine) -> Points:
-        places = [one.at] if isinstance(one, CircleFeature) else [one.start, one.end]
-        return np.asarray((np.array(places) * self._patch_wh) @ back[:, :2].T + back[:, 2])
+    def _calipers(self, drawn: Points) -> tuple[Points, Points]:
+        """The calipers of all lines, then of all circles, about where they are drawn in the frame."""
+        ends = drawn[: 2 * self._lines].reshape(-1, 2, 2)
+        ways = ends[:, 1] - ends[:, 0]
+        across = np.stack([ways[:, 1], -ways[:, 0]], axis=1) / np.maximum(np.hypot(*ways.T), 1e-9)[:, None]
+        middles = ends[self._line_of, 0] + self._share * ways[self._line_of]
+        strips, directions = straight(middles, across[self._line_of])
+        centres = drawn[2 * self._lines :][self._circle_of]
+        return (
+            np.concatenate([strips, centres[:, None] + self._round_strips]),
+            np.concatenate([directions, self._round_directions]),
+        )
 
-    def _fit(self, one: LineFeature | CircleFeature, points: Points, places: Points, drawn: Points) -> Found | str:
+    def _check(
+        self,
+        one: LineFeature | CircleFeature,
+        shape: FittedLine | FittedCircle | None,
+        seen: FittedLine | FittedCircle | None,
+        points: Points,
+        places: Points,
+        there: Mask,
+        drawn: Points,
+    ) -> Found | str:
         sort = "circle" if isinstance(one, CircleFeature) else "line"
         where = f"{sort} {one.name!r}"
-        if 2 * len(points) < one.rays:
-            return f"{where}: {len(points)} of {one.rays} edges found, wanted {math.ceil(one.rays / 2)}"
-        if not (np.isfinite(places).all() and np.isfinite(drawn).all()):
+        found = int(there.sum())
+        if 2 * found < one.rays or shape is None or seen is None:
+            return f"{where}: {found} of {one.rays} edges found, wanted {math.ceil(one.rays / 2)}"
+        if not (np.isfinite(places[there]).all() and np.isfinite(drawn).all()):
             return f"{where}: lies outside of the calibrated field"
-        fit = fit_circle if sort == "circle" else fit_line
-        shape: FittedLine | FittedCircle = fit(places)
         if 2 * shape.used.sum() < one.rays:
             return f"{where}: {shape.used.sum()} of {one.rays} edges lie on one {sort}"
-        seen = shape if self._plane is None else fit(points)
-        scale = float(np.hypot(*np.ptp(places, axis=0)) / max(np.hypot(*np.ptp(points, axis=0)), 1e-9))
+        scale = 1.0
+        if self._plane is not None:
+            spread = np.ptp(places[there], axis=0), np.ptp(points[there], axis=0)
+            scale = math.hypot(*spread[0]) / max(math.hypot(*spread[1]), 1e-9)
         return Found(_widened(shape, SYSTEMATIC_PX * scale, drawn), drawn, _overlay(seen, points))
 
     def _one(self, measure: Measure, of: Sequence[Found | Spots | str]) -> Measurement:
@@ -159,16 +202,6 @@ class Measurer:
             uncertainty=COVERAGE * sigma,
             shapes=tuple(one.overlay for one in of if not isinstance(one, str)),
         )
-
-
-def _place(one: LineFeature | CircleFeature, drawn: Points) -> tuple[Points, Points]:
-    """The calipers of a feature that is drawn at `drawn` in the frame."""
-    if isinstance(one, CircleFeature):
-        return round_about(drawn[0], one.radius_px, one.rays)
-    along = (drawn[1] - drawn[0]) / max(float(np.hypot(*(drawn[1] - drawn[0]))), 1e-9)
-    share = (np.arange(one.rays)[:, None] + 0.5) / one.rays
-    middles = drawn[0] + share * (drawn[1] - drawn[0])
-    return straight(middles, np.repeat([[along[1], -along[0]]], one.rays, axis=0))
 
 
 def _widened(shape: FittedLine | FittedCircle, bias: float, drawn: Points) -> FittedLine | FittedCircle:

@@ -1,7 +1,8 @@
 """Lines and circles through edge points, with what is known of how sure they are.
 
 What it is: least-squares fits in the plane, robust against a few wrong points. What it is not: the search for the
-points (`edges`), or any unit: points may be pixels or millimetres. Pure functions; the line thread.
+points (`edges`), or any unit: points may be pixels or millimetres. Pure functions; the line thread. All shapes of a
+part are fitted at once: sixteen points are too few for one to be worth a call.
 
 Sources: Gander, Golub & Strebel, Least-squares fitting of circles and ellipses (1994), geometric fit by Gauss-Newton
 from the algebraic one of Kasa (1976); ISO 12181-1 for the roundness about the least-squares circle; outliers by the
@@ -11,13 +12,13 @@ the points about the shape.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 Points = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 OUTLIER_MADS = 4.0
 PASSES = 3
 NEWTON_STEPS = 2
@@ -36,7 +37,7 @@ class FittedLine:
     along: Points
     sigma: float
     sigma_turn_rad: float
-    used: npt.NDArray[np.bool_]
+    used: Mask
 
     def distance(self, point: Points) -> float:
         """Signed distance of a point (2,), positive on the left of `along` where y points up."""
@@ -54,87 +55,100 @@ class FittedCircle:
     sigma_centre: float
     sigma_radius: float
     roundness: float
-    used: npt.NDArray[np.bool_]
+    used: Mask
 
 
-def fit_line(points: Points) -> FittedLine:
-    """The total least-squares line through points (N, 2), N >= 2; raises ValueError with fewer."""
-    used = np.ones(len(points), bool)
+def fit_lines(points: Points, there: Mask) -> list[FittedLine | None]:
+    """Total least-squares lines through M sets of R points, (M, R, 2), of which `there` (M, R) says which exist; None
+    for a set with fewer than 2."""
+    used = there.copy()
     for _ in range(PASSES):
-        if used.sum() < 2:
-            raise ValueError(f"a line needs at least 2 edge points, found {int(used.sum())}")
-        at = points[used].mean(axis=0)
-        away = points - at
-        x, y = away[used].T
-        turn = 0.5 * math.atan2(2 * float(x @ y), float(x @ x - y @ y))
-        along = np.array([math.cos(turn), math.sin(turn)])
-        off = away @ np.array([-along[1], along[0]])
-        keep = _keep(off, used)
+        count = np.maximum(used.sum(axis=1), 1)
+        at = np.where(used[..., None], points, 0.0).sum(axis=1) / count[:, None]
+        away = np.where(there[..., None], points - at[:, None], 0.0)
+        x, y = np.where(used, away[..., 0], 0.0), np.where(used, away[..., 1], 0.0)
+        turn = 0.5 * np.arctan2(2 * (x * y).sum(axis=1), (x * x - y * y).sum(axis=1))
+        along = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+        off = away[..., 1] * along[:, None, 0] - away[..., 0] * along[:, None, 1]
+        keep = _keep(off, used, there)
         if (keep == used).all():
             break
         used = keep
-    reach = away[used] @ along
-    noise = _scatter(off[used], 2)
-    return FittedLine(at, along, noise / math.sqrt(used.sum()), noise / (math.sqrt(float(reach @ reach)) or 1.0), used)
+    reach = np.sqrt(((x * along[:, None, 0] + y * along[:, None, 1]) ** 2).sum(axis=1))
+    noise = _scatter(off, used, 2)
+    sigma, sigma_turn = noise / np.sqrt(count), noise / np.maximum(reach, 1e-12)
+    return [
+        FittedLine(at[i], along[i], float(sigma[i]), float(sigma_turn[i]), used[i]) if used[i].sum() >= 2 else None
+        for i in range(len(points))
+    ]
 
 
-def fit_circle(points: Points) -> FittedCircle:
-    """The geometric least-squares circle through points (N, 2), N >= 3; raises ValueError with fewer."""
-    used = np.ones(len(points), bool)
+def fit_circles(points: Points, there: Mask) -> list[FittedCircle | None]:
+    """Geometric least-squares circles through M sets of R points, (M, R, 2), of which `there` (M, R) says which exist;
+    None for a set with fewer than 3."""
+    used = there.copy()
     for _ in range(PASSES):
-        if used.sum() < 3:
-            raise ValueError(f"a circle needs at least 3 edge points, found {int(used.sum())}")
-        centre, radius, inverse = _circle(points[used])
-        away = points - centre
-        off = np.sqrt((away * away).sum(axis=1)) - radius
-        keep = _keep(off, used)
+        centre, radius, normal = _circles(points, used)
+        away = np.where(there[..., None], points - centre[:, None], 0.0)
+        off = np.sqrt((away * away).sum(axis=2)) - radius[:, None]
+        keep = _keep(off, used, there)
         if (keep == used).all():
             break
         used = keep
-    noise = _scatter(off[used], 3)
-    return FittedCircle(
-        centre,
-        radius,
-        noise * math.sqrt((inverse[0, 0] + inverse[1, 1]) / 2),
-        noise * math.sqrt(inverse[2, 2]),
-        float(np.ptp(off[used])),
-        used,
-    )
+    noise = _scatter(off, used, 3)
+    covariance = np.linalg.inv(normal)[:, _DIAGONAL, _DIAGONAL]
+    sigma_centre = noise * np.sqrt((covariance[:, 0] + covariance[:, 1]) / 2)
+    sigma_radius = noise * np.sqrt(covariance[:, 2])
+    width = np.where(used, off, -np.inf).max(axis=1) - np.where(used, off, np.inf).min(axis=1)
+    return [
+        FittedCircle(
+            centre[i], float(radius[i]), float(sigma_centre[i]), float(sigma_radius[i]), float(width[i]), used[i]
+        )
+        if used[i].sum() >= 3
+        else None
+        for i in range(len(points))
+    ]
 
 
-def _circle(points: Points) -> tuple[Points, float, Points]:
-    """Centre, radius, and the covariance of (x, y, radius) for a scatter of one."""
-    mean = points.mean(axis=0)
-    near = points - mean
-    square = (near * near).sum(axis=1)
-    rows = np.ones((len(points), 3))
-    rows[:, :2] = near
-    a, b, c = _solve(rows, square)
-    centre = np.array([a / 2, b / 2])
-    radius = math.sqrt(max(float(c) + float(centre @ centre), 0.0))
+def _circles(points: Points, used: Mask) -> tuple[Points, Points, Points]:
+    """Centres, radii, and the normal matrices of (x, y, radius)."""
+    weight = used.astype(np.float64)
+    mean = np.where(used[..., None], points, 0.0).sum(axis=1) / np.maximum(weight.sum(axis=1), 1)[:, None]
+    near = np.where(used[..., None], points - mean[:, None], 0.0)
+    square = (near * near).sum(axis=2)
+    rows = np.concatenate([near, weight[..., None]], axis=2)
+    algebraic = _solve(rows, square)[0]
+    centre = algebraic[:, :2] / 2
+    radius = np.sqrt(np.maximum(algebraic[:, 2] + (centre * centre).sum(axis=1), 0.0))
+    normal = rows
     for _ in range(NEWTON_STEPS):
-        away = near - centre
-        far = np.sqrt((away * away).sum(axis=1)) + 1e-12
-        rows[:, :2] = away / far[:, None]
-        move = _solve(rows, far - radius)
-        centre, radius = centre + move[:2], radius + float(move[2])
-    normal = rows.T @ rows
-    return centre + mean, radius, np.asarray(np.linalg.inv(normal + np.eye(3) * _RIDGE * normal.trace()))
+        away = near - centre[:, None]
+        far = np.sqrt((away * away).sum(axis=2)) + 1e-12
+        rows[..., :2] = away * (weight / far)[..., None]
+        move, normal = _solve(rows, (far - radius[:, None]) * weight)
+        centre, radius = centre + move[:, :2], radius + move[:, 2]
+    return centre + mean, radius, normal
 
 
-def _solve(rows: Points, rights: Points) -> Points:
-    normal = rows.T @ rows
+def _solve(rows: Points, rights: Points) -> tuple[Points, Points]:
+    across = rows.transpose(0, 2, 1)
+    normal = across @ rows
     # Points on one line make no circle: the ridge keeps that case finite, and its radius is absurd and seen as such.
-    normal[_DIAGONAL, _DIAGONAL] += _RIDGE * normal.trace()
-    return np.asarray(np.linalg.solve(normal, rows.T @ rights))
+    ridge = _RIDGE * normal[:, _DIAGONAL, _DIAGONAL].sum(axis=1) + _RIDGE
+    normal[:, _DIAGONAL, _DIAGONAL] += ridge[:, None]
+    return np.asarray(np.linalg.solve(normal, across @ rights[..., None])[..., 0], np.float64), normal
 
 
-def _keep(off: Points, used: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _keep(off: Points, used: Mask, there: Mask) -> Mask:
     away = np.abs(off)
-    sorted_ = np.sort(away[used])
-    sigma = _MAD_TO_SIGMA * float(sorted_[len(sorted_) // 2])
-    return np.asarray(away <= max(OUTLIER_MADS * sigma, _LEAST_SCATTER_SHARE * float(sorted_[-1]), 1e-9))
+    ranked = np.sort(np.where(used, away, np.inf), axis=1)
+    count = np.maximum(used.sum(axis=1), 1)
+    sets = np.arange(len(off))
+    limit = np.maximum(OUTLIER_MADS * _MAD_TO_SIGMA * ranked[sets, count // 2 - (count == 1)], 1e-9)
+    limit = np.maximum(limit, _LEAST_SCATTER_SHARE * ranked[sets, count - 1])
+    return np.asarray(there & (away <= limit[:, None]))
 
 
-def _scatter(off: Points, parameters: int) -> float:
-    return math.sqrt(float(off @ off) / max(len(off) - parameters, 1))
+def _scatter(off: Points, used: Mask, parameters: int) -> Points:
+    squares = np.where(used, off * off, 0.0).sum(axis=1)
+    return np.asarray(np.sqrt(squares / np.maximum(used.sum(axis=1) - parameters, 1)))

@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 
 from inspector.vision.edges import find, round_about, sample, straight, unbent
-from inspector.vision.shapes import fit_circle, fit_line
+from inspector.vision.shapes import fit_circles, fit_lines
+
+
+def fit_circle(points):
+    return fit_circles(points[None], np.ones((1, len(points)), bool))[0]
+
+
+def fit_line(points):
+    return fit_lines(points[None], np.ones((1, len(points)), bool))[0]
+
 
 DARK, LIGHT = 60.0, 190.0
 NOISE = 0.02 * 255
@@ -119,10 +128,26 @@ def test_wrong_points_do_not_move_a_shape() -> None:
 
 
 def test_too_few_points_make_no_shape() -> None:
-    with pytest.raises(ValueError, match="at least 3 edge points, found 2"):
-        fit_circle(np.zeros((2, 2)))
-    with pytest.raises(ValueError, match="at least 2 edge points, found 1"):
-        fit_line(np.zeros((1, 2)))
+    assert fit_circle(np.zeros((2, 2))) is None
+    assert fit_line(np.zeros((1, 2))) is None
+
+
+def test_shapes_fitted_together_are_what_they_are_alone() -> None:
+    rng = np.random.default_rng(7)
+    angles = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    sets = np.stack([radius * ring + rng.normal(0, 0.05, ring.shape) + 40 for radius in (10.0, 25.0, 70.0)])
+    sets[1, 3] += 9
+    there = np.ones(sets.shape[:2], bool)
+    there[2, 12:] = False
+    for many, alone in ((fit_circles, fit_circle), (fit_lines, fit_line)):
+        for i, found in enumerate(many(sets, there)):
+            single = alone(sets[i][there[i]])
+            sigmas = ("sigma_centre", "sigma_radius", "radius") if many is fit_circles else ("sigma", "sigma_turn_rad")
+            for name in sigmas:
+                assert getattr(found, name) == pytest.approx(getattr(single, name)), (i, name)
+            assert (found.used[there[i]] == single.used).all()
+            assert not found.used[~there[i]].any()
 
 
 def test_the_roundness_is_the_width_of_the_ring() -> None:
