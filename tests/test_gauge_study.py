@@ -23,7 +23,7 @@ AIAG = np.array(
 
 
 def aiag():
-    return AIAG.reshape(3, 3, 10).transpose(2, 0, 1)
+    return AIAG.reshape(3, 3, 10).transpose(2, 0, 1).copy()
 
 
 def test_the_worked_example_of_aiag_comes_out() -> None:
