@@ -19,6 +19,7 @@ VERBS = {
     "evaluate": "verbs_teach",
     "check": "verbs_check",
     "bench": "verbs_bench",
+    "gauge-study": "verbs_gauge",
     "web": "verbs_web",
 }
 

@@ -15,6 +15,7 @@ from inspector.calibrated import (
     CameraId,
     IlluminationResult,
     IlluminationValue,
+    Plane,
     PlaneResult,
     Result,
     RobotResult,
@@ -40,6 +41,11 @@ class Calibration:
         """The baseline that drift is seen against."""
         found = self.results.get("illumination")
         return found.value if isinstance(found, IlluminationResult) else None
+
+    @property
+    def plane(self) -> Plane | None:
+        """What measurements in millimetres are made with."""
+        return load_plane(self.paths["plane"]) if "plane" in self.paths else None
 
     def stamp(self, row: InspectionRecord) -> InspectionRecord:
         """`row` with this calibration's id, where nobody inspected a picture and so nobody wrote it."""

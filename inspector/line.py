@@ -1,6 +1,7 @@
 """THE WALK: from a frame to an inspection, readable top to bottom.
 
-What it is: what happens to one picture, in order - small picture, part, health, patch, model, findings, verdict.
+What it is: what happens to one picture, in order - small picture, part, health, patch,
+measurements and codes, model, findings, verdict.
 What it is not: which part the picture shows, or what follows from the verdict (`passage`). Line thread; one at a time.
 """
 
@@ -8,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from inspector.calibrated import Plane
 from inspector.clock import perf_ns
 from inspector.config import LineConfig
 from inspector.decision import judge
 from inspector.errors import ImageError, ModelError
 from inspector.inference.outputs import Regions, find_defects, make_regions
 from inspector.inference.runner import Runner, read_checked
-from inspector.recipe import Recipe
-from inspector.types import Defect, Frame, Inspection, Pixels, Pose, Reason, Verdict
+from inspector.recipe import Code, Recipe
+from inspector.types import CodeRead, Defect, Frame, Inspection, Measurement, Pixels, Pose, Reason, Verdict
+from inspector.vision.codes import CodeReader
 from inspector.vision.health import check
 from inspector.vision.locate import Locator, shrink
+from inspector.vision.measure import Measurer
 from inspector.vision.patch import PatchMaker, PatchSpec, load_mask
 from inspector.vision.reference import Reference
+from inspector.vision.values import out_of_tolerance
 
 
 class Line:
@@ -28,12 +33,15 @@ class Line:
     Raises ConfigError or ModelError if anything about the recipe or its model is in doubt.
     """
 
-    def __init__(self, recipe: Recipe, config: LineConfig, calibration_id: str = "") -> None:
+    def __init__(
+        self, recipe: Recipe, config: LineConfig, calibration_id: str = "", plane: Plane | None = None
+    ) -> None:
         folder = recipe.path(recipe.model)
         self.recipe = recipe
         self.runner = Runner(folder, threads=config.model_threads, spinning=config.model_spinning)
         card = self.runner.card
         self.calibration_id = calibration_id
+        self.plane = plane
         if card.patch.locate is None:
             raise ModelError(f"{folder}: has no taught reference of the part (patch.locate); teach the model again")
         read_checked(folder, card.patch.locate)
@@ -44,6 +52,8 @@ class Line:
         self._regions = self._make_regions()
         self._size = (card.patch.height, card.patch.width)
         self._label = card.output.labels[0]
+        self._measurer = Measurer(recipe, plane, self._size)
+        self._codes = CodeReader(recipe, self._size)
         self._before: Pixels | None = None
 
     def inspect(self, frame: Frame) -> Inspection:
@@ -77,15 +87,22 @@ class Line:
 
         prepared = self._patch.make_at(frame.pixels, walk.pose, self.runner.buffer)
         walk.lap("patch")
+        if self.recipe.measure:
+            walk.measurements = self._measurer.measure(frame.pixels, self.runner.buffer, prepared.transform)
+            walk.lap("measure")
+        if self.recipe.code:
+            walk.codes = self._codes.read(frame.pixels, prepared.transform)
+            walk.lap("codes")
         output = self.runner.run(self.runner.buffer)
         walk.lap("model")
         found = find_defects(
             output, self._regions, prepared.transform, self._size, self._label, self.runner.card.output.top_cells
         )
         walk.lap("find")
-        verdict, reasons = judge(found.score, self.recipe.threshold, found.defects)
+        verdict, reasons = judge(found.score, self.recipe.threshold, found.defects, walk.measurements, walk.codes)
+        defects = (*found.defects, *out_of_tolerance(walk.measurements))
         walk.lap("decide")
-        return walk.say(verdict, reasons, found.defects, found.score)
+        return walk.say(verdict, reasons, defects, found.score)
 
     def forget_frame(self) -> None:
         """The next frame has no predecessor: the belt stood, or the camera was opened again."""
@@ -98,7 +115,7 @@ class Line:
 
 
 class _Walk:
-    """One frame's way through `Line.inspect`: its pose so far, and what each stage took."""
+    """One frame's way through `Line.inspect`: its pose, measurements and codes so far, and what each stage took."""
 
     def __init__(self, line: Line, frame: Frame) -> None:
         if frame.part_id is None:
@@ -109,6 +126,8 @@ class _Walk:
         self._stage_ms: dict[str, float] = {}
         self._since_ns = perf_ns()
         self.pose: Pose | None = None
+        self.measurements: tuple[Measurement, ...] = ()
+        self.codes: tuple[tuple[Code, CodeRead], ...] = ()
 
     def lap(self, stage: str) -> None:
         now_ns = perf_ns()
@@ -131,6 +150,9 @@ class _Walk:
             score=score,
             pose=self.pose,
             stage_ms=self._stage_ms,
+            measurements=self.measurements,
+            codes=tuple(read for _, read in self.codes),
+            serial=self.codes[0][1].content if self.codes else "",
             recipe_id=recipe.id,
             recipe_rev=recipe.revision,
             model_sha=self._line.runner.model_sha,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from inspector.config import Fraction, Section, load_toml, parse
 from inspector.errors import ConfigError
@@ -52,12 +53,85 @@ class LocateLimits(Section):
     area_fraction_min: Fraction = 0.25
 
 
+# TOML knows arrays only, and the sections are strict.
+Place = Annotated[tuple[Fraction, Fraction], Strict(strict=False)]
+Span = Annotated[tuple[int, int], Strict(strict=False)]
+
+
 class Zone(Section):
     """[[zone]] - a polygon in patch coordinates (fractions of width and height, 0..1) with its own threshold."""
 
     name: str
-    polygon: list[tuple[Fraction, Fraction]] = Field(min_length=3)
+    polygon: list[Place] = Field(min_length=3)
     threshold: float = Field(gt=0)
+
+
+class Feature(Section):
+    """What [[line]] and [[circle]] share: a name, and how its edge is looked for.
+
+    `edge` is read along the search: outwards for a circle; across a line from its right side to its left, as one
+    walks from `start` to `end` on the screen. `search_px` is how far to either side, in the camera's pixels; edges
+    of less than `contrast_min` grey values are none. `rays` calipers look for it, and half of them have to find it.
+    """
+
+    name: str
+    edge: Literal["dark_to_light", "light_to_dark", "either"] = "either"
+    search_px: int = Field(default=10, ge=3, le=100)
+    contrast_min: float = Field(default=20.0, gt=0, le=255)
+    rays: int = Field(default=12, ge=6, le=128)
+
+
+class LineFeature(Feature):
+    """[[line]] - a straight edge of the part, from `start` to `end` (fractions of the patch's width and height)."""
+
+    start: Place
+    end: Place
+
+
+class CircleFeature(Feature):
+    """[[circle]] - a round edge about `at` (fractions of the patch), `radius_px` in the camera's pixels."""
+
+    at: Place
+    radius_px: float = Field(gt=2)
+
+
+class AreaFeature(Section):
+    """[[area]] - what lies in a polygon of the patch between two grey values; spots below `spot_min_px` (pixels of the
+    patch) do not count."""
+
+    name: str
+    polygon: list[Place] = Field(min_length=3)
+    grey: Span
+    spot_min_px: int = Field(default=20, ge=1)
+
+
+class Measure(Section):
+    """[[measure]] - a number of one or two features, and what it may be: `nominal` - `minus` .. `nominal` + `plus`.
+
+    `mm` needs the plane calibration; without it a recipe measures in `px`, the camera's pixels.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_. -]{1,40}$")
+    kind: Literal["diameter", "roundness", "distance", "angle", "position", "count", "share"]
+    of: list[str] = Field(min_length=1, max_length=2)
+    unit: Literal["mm", "px", "deg", "%", "1"]
+    nominal: float
+    plus: float = Field(ge=0)
+    minus: float = Field(ge=0)
+
+
+class Code(Section):
+    """[[code]] - a bar code or matrix code in a polygon of the patch.
+
+    The first code of a recipe is the part's serial number. `content` is a regular expression that the whole content
+    has to match. `unreadable` says what a part is whose code cannot be read.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_. -]{1,40}$")
+    polygon: list[Place] = Field(min_length=3)
+    symbology: list[str] = Field(default_factory=list)
+    content: str = ""
+    unreadable: Literal["not_inspected", "reject", "allow"] = "not_inspected"
 
 
 class Recipe(Section):
@@ -70,6 +144,11 @@ class Recipe(Section):
     ignore: str = ""
     min_defect_area_px: int = Field(default=0, ge=0)
     zone: list[Zone] = Field(default_factory=list)
+    line: list[LineFeature] = Field(default_factory=list)
+    circle: list[CircleFeature] = Field(default_factory=list)
+    area: list[AreaFeature] = Field(default_factory=list)
+    measure: list[Measure] = Field(default_factory=list)
+    code: list[Code] = Field(default_factory=list)
     health: HealthLimits = HealthLimits()
     locate: LocateLimits = LocateLimits()
     folder: Path = Field(default=Path("."), exclude=True)

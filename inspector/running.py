@@ -152,7 +152,8 @@ class Running:
             return f"a recipe is changed while the belt stands; the station is {self._passage.state}"
         try:
             folder = self._config.path(self._config.station.recipe).parent
-            line = Line(find_recipe(folder, recipe_id), self._config.line, self._line.calibration_id)
+            recipe = find_recipe(folder, recipe_id)
+            line = Line(recipe, self._config.line, self._line.calibration_id, self._line.plane)
         except StationError as why:
             return str(why)
         self._line = line

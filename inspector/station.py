@@ -87,7 +87,8 @@ def load_recipe_of(config: StationConfig) -> Recipe:
 
 def load_line(config: StationConfig, recipe: Recipe) -> Line:
     """The recipe's model, checked and ready; raises ConfigError or ModelError."""
-    return Line(recipe, config.line, load_calibration(config).id)
+    calibration = load_calibration(config)
+    return Line(recipe, config.line, calibration.id, calibration.plane)
 
 
 def open_store(config: StationConfig, clock: Clock) -> Store:

@@ -1,7 +1,7 @@
 """The words of the station: what one part is called at each stage of its way.
 
-What it is: frozen value types, checked at the door, with numpy as the only import.
-What it is not: behaviour. No I/O, no clock, no thread; every thread may hold any of them.
+What it is: frozen value types, checked at the door, with numpy as the only import. What it is not: behaviour. No
+I/O, no clock, no thread; every thread may hold any of them.
 
 Units are in the names (`_ns _us _ms _px _mm _tick _deg`). `_ns` is the station's monotonic clock; a *tick* is
 the controller's unit of belt travel (an encoder count, or a fixed step of its clock where there is no encoder),
@@ -118,10 +118,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pose:
-    """Where the part lies: its reference point in the frame, the turn from the taught pose, and how sure.
-
-    `angle_deg` is in (-180, 180], positive counter-clockwise as seen on the screen; `score` is in [0, 1].
-    """
+    """Where the part lies: its reference point in the frame, the turn from the taught pose, and how sure (0..1).
+    `angle_deg` is in (-180, 180], positive counter-clockwise as seen on the screen."""
 
     x_px: float
     y_px: float
@@ -151,11 +149,43 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One measured value and its tolerance; `value` is None where it could not be measured, `text` says why, and
+    `uncertainty` is expanded (k = 2). `shapes` in the frame's pixels: ("line", x1, y1, x2, y2), ("circle", x, y, r),
+    ("polygon", x1, y1, x2, y2, ...)."""
+
+    name: str
+    value: float | None
+    unit: str
+    low: float
+    high: float
+    uncertainty: float | None = None
+    text: str = ""
+    shapes: tuple[tuple[Any, ...], ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was measured, and lies within its tolerance."""
+        return self.value is not None and self.low <= self.value <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeRead:
+    """What a bar code or matrix code said. `content` is empty where none was read; `text` says why."""
+
+    name: str
+    content: str
+    symbology: str = ""
+    text: str = ""
+    polygon_px: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
     """What the station decided of a part, and everything that explains it a year later.
 
     `score` is the model's part score on the calibrated scale (1.0 is the threshold), None where none was made.
-    `stage_ms` has the milliseconds of every stage in the order they ran.
+    `stage_ms` has the milliseconds of every stage in the order they ran. `serial` is what the part's code says.
     """
 
     part_id: int
@@ -166,6 +196,9 @@ class Inspection:
     score: float | None = None
     pose: Pose | None = None
     stage_ms: dict[str, float] = field(default_factory=dict)
+    measurements: tuple[Measurement, ...] = ()
+    codes: tuple[CodeRead, ...] = ()
+    serial: str = ""
     recipe_id: str = ""
     recipe_rev: str = ""
     model_sha: str = ""

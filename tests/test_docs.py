@@ -44,6 +44,11 @@ SCHEMAS: dict[str, type[config.Section]] = {
     "[simulation.faults]": config.FaultConfig,
     "recipe.toml": recipe.Recipe,
     "[[zone]]": recipe.Zone,
+    "[[line]]": recipe.LineFeature,
+    "[[circle]]": recipe.CircleFeature,
+    "[[area]]": recipe.AreaFeature,
+    "[[measure]]": recipe.Measure,
+    "[[code]]": recipe.Code,
     "[health]": recipe.HealthLimits,
     "[locate]": recipe.LocateLimits,
 }

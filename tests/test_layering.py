@@ -20,6 +20,7 @@ LEVELS = {
     "clock": 1,
     "config": 2,
     "lens": 2,
+    "gauge_study": 2,
     "calibration_set": 4,
     "calibrated": 3,
     "recipe": 3,

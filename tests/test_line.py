@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -98,3 +99,43 @@ def test_a_recipe_without_its_mask_is_refused(tmp_path: Path) -> None:
     path.write_text(f'id = "a"\nmodel = "{SAMPLES.parent / "models/bracket/r1"}"\nignore = "nowhere.png"\n')
     with pytest.raises(ConfigError, match=r"nowhere\.png"):
         Line(load_recipe(path), LineConfig())
+
+
+@pytest.fixture(scope="module")
+def measured() -> Line:
+    return Line(load_recipe(SAMPLES / "measured.toml"), LineConfig())
+
+
+def test_the_measured_recipe_measures_and_reads_good_parts_and_passes_them(measured: Line) -> None:
+    serials = []
+    for number in range(8):
+        found = inspect(measured, CAMERA.read(f"test/good/good_{number:03}.jpg"))
+        assert found.verdict is Verdict.PASS, found.reasons
+        assert len(found.measurements) == 10
+        assert all(one.ok and one.uncertainty and one.uncertainty < 1.0 for one in found.measurements)
+        serials.append(found.serial)
+        assert {"measure", "codes"} <= set(found.stage_ms)
+    assert serials.count("OIS471103B") >= 7
+
+
+def test_a_part_that_is_too_large_is_rejected_with_the_value_and_the_limit(measured: Line) -> None:
+    pixels = CAMERA.read("test/good/good_000.jpg")
+    grown = np.ascontiguousarray(
+        cv2.warpAffine(pixels, np.array([[1.01, 0, -6.4], [0, 1.01, -4.8]]), (1280, 960), flags=cv2.INTER_CUBIC)
+    )
+    found = inspect(measured, grown)
+    assert found.verdict is Verdict.REJECT
+    reason = next(one for one in found.reasons if one.code == "measure:flange diameter")
+    assert reason.limit == pytest.approx(330.6)
+    assert reason.value == pytest.approx(329.4 * 1.01, abs=0.6)
+    assert any(one.label == "measure:flange diameter" and one.score >= 1.0 for one in found.defects)
+
+
+def test_a_part_whose_edge_is_hidden_is_not_passed(measured: Line) -> None:
+    whole = inspect(measured, CAMERA.read("test/good/good_000.jpg"))
+    pixels = CAMERA.read("test/good/good_000.jpg").copy()
+    _, x, y, radius = next(one for one in whole.measurements if one.name == "boss hole diameter").shapes[0]
+    cv2.circle(pixels, (round(x), round(y)), round(radius) + 14, (200, 200, 200), -1)
+    found = inspect(measured, pixels)
+    assert found.verdict is not Verdict.PASS
+    assert any(one.code == "not_measured" and "boss hole" in one.text for one in found.reasons)

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from inspector.errors import StoreError
 from inspector.record.rows import StoredRecord, record_of, signed
-from inspector.record.schema import CONFLICT, IMAGE_REMOVAL, RECORD, RECORD_LABEL, check_version
+from inspector.record.schema import CONFLICT, IMAGE_REMOVAL, RECORD, RECORD_LABEL, STEPS, check_version
 from inspector.types import OutcomeKind, Verdict
 
 
@@ -35,6 +35,7 @@ class RecordFilter:
     score_max: float | None = None
     since_utc: str | None = None
     until_utc: str | None = None
+    serial: str | None = None
 
 
 def store_url(store: str, folder: Path) -> str:
@@ -80,8 +81,12 @@ class Reader:
         with store_errors(name):
             engine = _read_engine(url, name)
             with engine.connect() as connection:
-                if check_version(connection, name) == 0:
+                found = check_version(connection, name)
+                if found == 0:
                     raise StoreError(f"{name}: holds no records yet: the line has not opened it")
+                if found < len(STEPS):
+                    text = f"schema version is {found}, wanted {len(STEPS)}: it becomes that when the line opens it"
+                    raise StoreError(f"{name}: {text}")
         return Reader(engine, name)
 
     def close(self) -> None:
@@ -160,6 +165,7 @@ def _page(which: RecordFilter, before: int | None, limit: int) -> sa.Select[tupl
         (RECORD.c.score, "<=", which.score_max),
         (RECORD.c.seen_at_utc, ">=", which.since_utc),
         (RECORD.c.seen_at_utc, "<", which.until_utc),
+        (RECORD.c.serial, "=", which.serial),
     ]
     for column, operator, value in wanted:
         if value is not None:

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from inspector.types import (
+    CodeRead,
     Defect,
     Inspection,
     InspectionRecord,
+    Measurement,
     OutcomeKind,
     Part,
     Pose,
@@ -82,6 +84,9 @@ def row_of(number: int, record: InspectionRecord) -> dict[str, Any]:
         "stage_ms": {stage: finite(ms) for stage, ms in inspection.stage_ms.items()},
         "image_path": record.image_path,
         "truth": record.truth,
+        "serial": inspection.serial or None,
+        "measurements": [_measurement_row(one) for one in inspection.measurements] or None,
+        "codes": [asdict(one) for one in inspection.codes] or None,
     }
 
 
@@ -118,6 +123,9 @@ def _inspection_of(part_id: int, row: Mapping[str, Any]) -> Inspection:
         score=row["score"],
         pose=Pose(**row["pose"]) if row["pose"] else None,
         stage_ms=row["stage_ms"],
+        serial=row["serial"] or "",
+        measurements=tuple(_measurement_of(one) for one in row["measurements"] or ()),
+        codes=tuple(CodeRead(**{**one, "polygon_px": tuple(one["polygon_px"])}) for one in row["codes"] or ()),
         recipe_id=row["recipe_id"],
         recipe_rev=row["recipe_rev"],
         model_sha=row["model_sha"],
@@ -153,3 +161,20 @@ def _defect_row(defect: Defect) -> dict[str, Any]:
         "box_px": [int(edge) for edge in defect.box_px],
         "area_mm2": finite(defect.area_mm2),
     }
+
+
+def _measurement_row(one: Measurement) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "value": finite(one.value),
+        "unit": one.unit,
+        "low": one.low,
+        "high": one.high,
+        "uncertainty": finite(one.uncertainty),
+        "text": one.text,
+        "shapes": [list(shape) for shape in one.shapes],
+    }
+
+
+def _measurement_of(stored: Mapping[str, Any]) -> Measurement:
+    return Measurement(**{**stored, "shapes": tuple(tuple(shape) for shape in stored["shapes"])})

@@ -44,6 +44,9 @@ RECORD = sa.Table(
     sa.Column("stage_ms", sa.JSON(), nullable=False),
     sa.Column("image_path", sa.Text()),
     sa.Column("truth", sa.Text()),
+    sa.Column("serial", sa.Text()),
+    sa.Column("measurements", sa.JSON(none_as_null=True)),
+    sa.Column("codes", sa.JSON(none_as_null=True)),
 )
 
 RECORD_LABEL = sa.Table(
@@ -102,6 +105,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE conflict (id {id} PRIMARY KEY, part_id BIGINT NOT NULL, refused_at_utc TEXT NOT NULL,
         refused JSON NOT NULL)""",
         "CREATE TABLE bookmark (id INTEGER PRIMARY KEY, boot_id BIGINT NOT NULL, next_log_index BIGINT NOT NULL)",
+    ),
+    (
+        "ALTER TABLE record ADD COLUMN serial TEXT",
+        "ALTER TABLE record ADD COLUMN measurements JSON",
+        "ALTER TABLE record ADD COLUMN codes JSON",
+        "CREATE INDEX record_serial ON record (serial, id) WHERE serial IS NOT NULL",
     ),
 )
 

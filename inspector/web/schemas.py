@@ -72,6 +72,12 @@ class RecordOut(BaseModel):
     defects: list[dict[str, Any]]
     pose: dict[str, float] | None
     stage_ms: dict[str, float | None]
+    measurements: list[dict[str, Any]] = Field(
+        description="name, value (null: could not be measured, text says why), unit, low, high, uncertainty (k = 2), "
+        "shapes in the picture's pixels."
+    )
+    codes: list[dict[str, Any]] = Field(description="name, content (empty: not read), symbology, text, polygon_px.")
+    serial: str = Field(description="What the part's code says; empty where the recipe reads none.")
     frame_id: int | None
     recipe_id: str
     recipe_rev: str

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from inspector.record import schema
 from inspector.record.reader import Reader, RecordFilter, store_url
 from inspector.record.rows import record_of, row_of
 from inspector.record.store import ImageRemoval, Store
-from inspector.types import Bookmark, Inspection, OutcomeKind, Verdict
+from inspector.types import Bookmark, CodeRead, Inspection, Measurement, OutcomeKind, Verdict
 
 from .made import make_record
 
@@ -180,7 +181,7 @@ def test_a_newer_store_is_refused_by_both_sides(store, url):
         connection.execute(sa.text("INSERT INTO schema_step (step, taken_at_utc) VALUES (99, '')"))
     store.close()
     for open_it in (lambda: Store.open(url, CLOCK), lambda: Reader.open(url)):
-        with pytest.raises(StoreTooNew, match="version is 99, wanted at most 1"):
+        with pytest.raises(StoreTooNew, match="version is 99, wanted at most 2"):
             open_it()
 
 
@@ -199,9 +200,36 @@ def test_an_older_store_takes_the_steps_it_lacks_and_keeps_its_records(store, ur
     store.close()
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, ("CREATE TABLE later (id INTEGER)",)))
     with contextlib.closing(Store.open(url, CLOCK)) as opened, opened._engine.connect() as connection:
-        assert schema.version(connection) == 2
+        assert schema.version(connection) == len(schema.STEPS)
         assert sa.inspect(connection).has_table("later")
         assert opened.has([1]) == {1}
+
+
+def test_a_store_of_the_first_step_becomes_a_current_one(url, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(schema, "STEPS", schema.STEPS[:1])
+        Store.open(url, CLOCK).close()
+    with pytest.raises(StoreError, match="schema version is 1, wanted 2"):
+        Reader.open(url)
+    with contextlib.closing(Store.open(url, CLOCK)) as opened:
+        opened.write([make_record(1)])
+        assert opened.has([1]) == {1}
+    with contextlib.closing(Reader.open(url)) as reader:
+        assert reader.record(1).record.inspection.measurements == ()
+
+
+def test_measurements_codes_and_serial_come_back(store):
+    measured = Measurement(
+        name="bore", value=20.01, unit="mm", low=19.9, high=20.1, uncertainty=0.02, shapes=(("circle", 1.5, 2.5, 3.5),)
+    )
+    missed = Measurement(name="pitch", value=None, unit="mm", low=1.0, high=2.0, text="line 'a': no edge")
+    code = CodeRead(name="dmc", content="SN-17", symbology="DataMatrix", polygon_px=(1.0, 2.0, 3.0, 4.0))
+    record = make_record(1)
+    inspection = replace(record.inspection, measurements=(measured, missed), codes=(code,), serial="SN-17")
+    store.write([replace(record, inspection=inspection), make_record(2)])
+    assert store.reader.record(1).record.inspection == inspection
+    assert [one.number for one in store.reader.records(RecordFilter(serial="SN-17"))] == [1]
+    assert store.reader.records(RecordFilter(serial="SN-18")) == []
 
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(store, url, monkeypatch):
@@ -211,7 +239,7 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(store, url, monkeypatch):
         Store.open(url, CLOCK)
     monkeypatch.undo()
     with contextlib.closing(Store.open(url, CLOCK)) as opened, opened._engine.connect() as connection:
-        assert schema.version(connection) == 1
+        assert schema.version(connection) == len(schema.STEPS)
         assert not sa.inspect(connection).has_table("later")
 
 

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from inspector.types import Verdict
+from inspector.web.words import Words
 
 from .fakes import ALARM, FakeLine, WebProcess, fill_store, make_config, make_event
 
@@ -92,6 +93,30 @@ BOX_EDGE = """() => {
     const [x, y] = [500 * scale, 345 * scale].map(Math.round);
     return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data];
 }"""
+
+
+@pytest.mark.parametrize("language", ["zh", "pseudo"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_nothing_is_cut_off_in_chinese_and_in_a_language_40_percent_longer(browser, station, width, height, language):
+    line, web = station
+    context = browser.new_context(viewport={"width": width, "height": height})
+    context.add_cookies([{"name": "lang", "value": language, "url": web.url}])
+    line.parts = lambda number: make_event(number + 99_000, Verdict.NOT_INSPECTED)
+    line.alarms = (ALARM,)
+    words = Words(language)
+    seen = Seen(context.new_page(), web.url)
+    seen.wait_for_word(" ".join(words("NOT\nINSPECTED").split()))
+    assert seen.page.evaluate(OVERFLOW) == []
+    for state, said in [("Stopped", "LINE\nSTOPPED"), ("Aborted", "ABORTED"), ("Idle", "READY")]:
+        line.state = state
+        seen.wait_for_word(" ".join(words(said).split()))
+        assert seen.page.evaluate(OVERFLOW) == [], said
+    for path in ("/more", "/components"):
+        seen.page.goto(web.url + path)
+        assert seen.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), path
+    assert seen.troubles == []
+    assert all(url.startswith((web.url, "blob:")) for url in seen.asked), seen.asked
+    context.close()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])

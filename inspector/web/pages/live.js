@@ -68,7 +68,8 @@ function watch() {
   document.body.dataset.mode = now.mode;
   byId("verdict").className = now.tone ? `tone-${now.tone}` : "";
   text("word", now.word);
-  byId("word").className = now.word.length > 6 ? "long" : "";
+  const widest = Math.max(...now.word.split("\n").map((/** @type {string} */ line) => line.length));
+  byId("word").className = widest > 10 ? "longer" : now.word.length > 6 ? "long" : "";
   byId("icon").setAttribute("href", `#icon-${now.icon}`);
   text("detail", now.detail);
   if (now.caption) text("caption", now.caption);
