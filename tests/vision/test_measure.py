@@ -1,6 +1,7 @@
 """Measurements of a recipe on a drawn part, in pixels and in millimetres, and what cannot be measured."""
 
 import math
+from time import perf_counter
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from inspector.calibrated import Plane
 from inspector.errors import ConfigError
 from inspector.lens import Lens
 from inspector.recipe import Recipe
+from inspector.vision.edges import sample
 from inspector.vision.measure import Measurer
 from inspector.vision.values import out_of_tolerance
 
@@ -163,3 +165,27 @@ def test_pixels_are_refused_where_there_are_millimetres() -> None:
     plane = Plane("p", Lens(1.0, 1.0, 0.0, 0.0, ()), np.eye(3), 0.02)
     with pytest.raises(ConfigError, match="is in px, and this station is calibrated; give it in mm"):
         Measurer(recipe(MEASURES[:1]), plane, (HEIGHT, WIDTH))
+
+
+def test_ten_measurements_cost_a_few_times_the_reading_of_their_pixels() -> None:
+    """A ratio within one run: a call a feature, instead of one for all of them, would double it."""
+    picture = plate()
+    measurer = Measurer(recipe(), None, (HEIGHT, WIDTH))
+    seen = []
+
+    def reading(*args):
+        seen.append(args)
+        return sample(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("inspector.vision.measure.sample", reading)
+        assert len(measurer.measure(picture, picture, IDENTITY)) == len(MEASURES) >= 10
+    times = []
+    for _ in range(60):
+        started = perf_counter()
+        sample(*seen[0])
+        middle = perf_counter()
+        measurer.measure(picture, picture, IDENTITY)
+        times.append((middle - started, perf_counter() - middle))
+    read, whole = np.median(times, axis=0)
+    assert whole < 11 * read, f"{1e3 * whole:.2f} ms beside {1e3 * read:.2f} ms"
