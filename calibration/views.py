@@ -24,9 +24,13 @@ from inspector.errors import ImageError
 from inspector.lens import Points
 from inspector.types import Pixels
 
-_WINDOW_SHARE = {"chessboard": 0.42, "charuco": 0.19}
+_WINDOW_SHARE = 0.42
 """Half the refining window, as a share of the smallest distance to a neighbour."""
 _WINDOW_PX = (2, 15)
+_ARM_SHARE = 0.11
+"""Half the width of the arms in which a ChArUco corner is looked at, in squares: a marker of up to 0.75 squares is
+outside."""
+_MOVES = 12
 _LEAST_CORNERS = 8
 _LEAST_SHARE = 0.25
 
@@ -113,22 +117,56 @@ def _regular(points: Points, board_mm: Points) -> bool:
 def refined(pixels: Pixels, corners: Points, ids: npt.NDArray[np.int64], board: Board) -> Points:
     """`corners` (N, 2) at their sub-pixel places."""
     low, high = _WINDOW_PX
-    half = int(np.clip(_WINDOW_SHARE[board.kind] * spacing_px(corners, ids, board), low, high))
+    half = int(np.clip(_WINDOW_SHARE * spacing_px(corners, ids, board), low, high))
+    if board.kind == "charuco":
+        return _between_markers(pixels, corners, ids, board, half)
     ends = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 100, 1e-4)
     start = corners.astype(np.float32).reshape(-1, 1, 2)
     there = cv2.cornerSubPix(pixels, start, (half, half), (-1, -1), ends)
     return np.asarray(there, np.float64).reshape(-1, 2)
 
 
+def _between_markers(pixels: Pixels, corners: Points, ids: npt.NDArray[np.int64], board: Board, half: int) -> Points:
+    """The same by the same criterion, in a cross along the two edges instead of a square: the markers stay out of it,
+    and the edges are followed more than twice as far. A corner that runs away stays where the detector saw it."""
+    grey = pixels.astype(np.float32)
+    slopes = [cv2.Scharr(grey, cv2.CV_32F, *way) for way in ((1, 0), (0, 1))]
+    to_squares = np.linalg.inv(_axes_px(corners, ids, board))
+    y, x = (grid.ravel().astype(np.float64) for grid in np.mgrid[-half : half + 1, -half : half + 1])
+    offsets = np.stack([x, y], axis=1)
+    u, v = np.moveaxis(np.einsum("nij,kj->nki", to_squares, offsets), 2, 0)
+    cross = np.minimum(np.abs(u), np.abs(v)) < _ARM_SHARE
+    weights = cross * np.exp(-(u * u + v * v) / _WINDOW_SHARE**2)
+    there = corners.copy()
+    for _ in range(_MOVES):
+        places = (there[:, None] + offsets).astype(np.float32)
+        gx, gy = (cv2.remap(one, places[..., 0], places[..., 1], cv2.INTER_LINEAR).astype(np.float64) for one in slopes)
+        xx, xy, yy = ((weights * one).sum(axis=1) for one in (gx * gx, gx * gy, gy * gy))
+        along = gx * x + gy * y
+        bx, by = (weights * gx * along).sum(axis=1), (weights * gy * along).sum(axis=1)
+        size = np.maximum(xx * yy - xy * xy, 1e-9)
+        move = np.stack([yy * bx - xy * by, xx * by - xy * bx], axis=1) / size[:, None]
+        there = there + np.clip(move, -1.0, 1.0)
+        if np.abs(move).max() < 1e-3:
+            break
+    lost = np.abs(there - corners).max(axis=1) > max(2.0, half / 2)
+    return np.where(lost[:, None], corners, there)
+
+
 def spacing_px(corners: Points, ids: npt.NDArray[np.int64], board: Board) -> float:
     """The smallest distance between neighbouring corners in the picture."""
+    return float(np.linalg.norm(_axes_px(corners, ids, board), axis=1).min())
+
+
+def _axes_px(corners: Points, ids: npt.NDArray[np.int64], board: Board) -> Points:
+    """The step to the next corner across and down at each corner, (N, 2, 2) px, as columns."""
     matrix, _ = cv2.findHomography(board.points_mm[ids], corners)
     steps = []
     for step in ((board.square_mm, 0.0), (0.0, board.square_mm)):
-        beside = np.asarray(cv2.perspectiveTransform((board.points_mm[ids] + step)[None], matrix))[0]
-        here = np.asarray(cv2.perspectiveTransform(board.points_mm[ids][None], matrix))[0]
-        steps.append(np.linalg.norm(beside - here, axis=1).min())
-    return float(min(steps))
+        ends = [board.points_mm[ids] + share * np.array(step) for share in (-0.5, 0.5)]
+        before, after = (np.asarray(cv2.perspectiveTransform(one[None], matrix))[0] for one in ends)
+        steps.append(after - before)
+    return np.stack(steps, axis=2)
 
 
 def field_coverage(
