@@ -86,6 +86,9 @@ class Fault(enum.IntEnum):
     BIN_FULL = 7
     LOW_AIR = 8
     WATCHDOG = 9
+    REJECTS_OF_LAST = 10
+    QUEUE_FULL = 11
+    ENCODER_LOST = 12
 
 
 class Order(enum.IntEnum):
@@ -96,8 +99,28 @@ class Order(enum.IntEnum):
     RESET = 3
 
 
+class Encoder(enum.IntEnum):
+    """What counts the belt. `CLOCK`: nothing does, and one count is 64 us of the controller's clock."""
+
+    CLOCK = 0
+    SINGLE = 1
+    QUADRATURE = 2
+
+
+class Input(enum.IntEnum):
+    """The inputs that may be wired, as bits of `Key.INPUTS`. Open circuit reads as active: a cut wire is an alarm."""
+
+    CONFIRM = 1
+    BIN_FULL = 2
+    LOW_AIR = 4
+
+
 class Key(enum.IntEnum):
-    """What can be configured. Counts unless the name says otherwise."""
+    """What can be configured. Counts unless the name says otherwise; every value is 0..65535.
+
+    The keys up to `CONSECUTIVE_UNKNOWN_STOP` must be set; the others stand at `DEFAULTS` when they are not.
+    Ejector 0 is the gate; ejectors 1 to 3 are sorters that fire for a part only if its verdict named them.
+    """
 
     CAMERA_COUNT = 1
     GATE_COUNT = 2
@@ -115,6 +138,32 @@ class Key(enum.IntEnum):
     CONFIRM_WINDOW_COUNT = 14
     CONSECUTIVE_REJECTS_STOP = 15
     CONSECUTIVE_UNKNOWN_STOP = 16
+    REJECTS_OF_LAST_STOP = 17
+    LAST_PARTS = 18
+    ENCODER = 19
+    INPUTS = 20
+    EJECT_1_COUNT = 21
+    EJECT_1_ON_MS = 22
+    EJECT_1_LEAD_MS = 23
+    EJECT_1_MAX_ON_MS = 24
+    EJECT_1_MIN_OFF_MS = 25
+    EJECT_2_COUNT = 26
+    EJECT_2_ON_MS = 27
+    EJECT_2_LEAD_MS = 28
+    EJECT_2_MAX_ON_MS = 29
+    EJECT_2_MIN_OFF_MS = 30
+    EJECT_3_COUNT = 31
+    EJECT_3_ON_MS = 32
+    EJECT_3_LEAD_MS = 33
+    EJECT_3_MAX_ON_MS = 34
+    EJECT_3_MIN_OFF_MS = 35
+
+
+REQUIRED: frozenset[Key] = frozenset(key for key in Key if key <= Key.CONSECUTIVE_UNKNOWN_STOP)
+DEFAULTS: dict[Key, int] = {
+    key: int(Encoder.QUADRATURE) if key is Key.ENCODER else 0 for key in Key if key not in REQUIRED
+}
+RING = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +202,16 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Station: the verdict of one part of one boot. Answered by PART. Repeating it is harmless."""
+    """Station: the verdict of one part of one boot. Answered by PART. Repeating it is harmless.
+
+    `eject` names the sorter (1 to 3) that takes the part out on its way to the gate; 0: none.
+    """
 
     code: ClassVar[int] = 0x05
     boot: U32
     part: U32
     verdict: U8
+    eject: U8 = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +229,13 @@ class Read:
     code: ClassVar[int] = 0x07
     first: U32
     rows: U8
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Station: what went wrong so far? Answered by COUNTERS."""
+
+    code: ClassVar[int] = 0x08
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +278,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class PartRow:
-    """Controller: the row of one part. Clocks and counts that have not come yet are 0; `phase` says which have."""
+    """Controller: the row of one part. Clocks and counts that have not come yet are 0; `phase` says which have.
+
+    `confirmed`: 1 the confirmation sensor saw it leave, 2 it did not, 0 not asked or not known yet.
+    """
 
     code: ClassVar[int] = 0x83
     boot: U32
@@ -233,10 +296,35 @@ class PartRow:
     decided_count: U32
 
 
-FromStation = Hello | Set | Commit | Lease | Judge | Command | Read
-FromController = Ident | Status | PartRow
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Controller: the answer to COUNT, since its boot; every number wraps at 2**16.
+
+    `late`: verdicts after the deadline. `stale`: for another boot. `unknown_part`: for a part not in the ring.
+    `repeated`: verdicts that came twice. `contradictions`: second verdicts that differed. `unknown_message`: intact
+    frames with a code or length that is not in the table. `glitches`: eye edges shorter than the debounce time.
+    `unexpected`: confirmations that no part waited for. `limited`: outputs cut or not fired because of their limits.
+    `most_in_flight`: the most undecided parts at one time. `overruns`: bytes lost before they were read.
+    """
+
+    code: ClassVar[int] = 0x84
+    late: U16
+    stale: U16
+    unknown_part: U16
+    repeated: U16
+    contradictions: U16
+    unknown_message: U16
+    glitches: U16
+    unexpected: U16
+    limited: U16
+    most_in_flight: U16
+    overruns: U16
+
+
+FromStation = Hello | Set | Commit | Lease | Judge | Command | Read | Count
+FromController = Ident | Status | PartRow | Counters
 Message = FromStation | FromController
-ENUMS: tuple[type[enum.IntEnum], ...] = (Verdict, Phase, Why, Mode, Fault, Order, Key)
+ENUMS: tuple[type[enum.IntEnum], ...] = (Verdict, Phase, Why, Mode, Fault, Order, Encoder, Input, Key)
 TABLE: dict[int, type[Message]] = {kind.code: kind for kind in (*get_args(FromStation), *get_args(FromController))}
 
 
@@ -268,6 +356,37 @@ def unpack(payload: bytes) -> Message | None:
 def config_crc(values: Iterable[tuple[int, int]]) -> int:
     """The CRC that COMMIT carries: CRC-32 over `key, value` (`<BI`) of all keys in rising order; never 0."""
     return zlib.crc32(b"".join(struct.pack("<BI", key, value) for key, value in sorted(values))) or 1
+
+
+def settings_error(values: dict[Key, int]) -> str:
+    """Why the controller would refuse this configuration, naming key and value; empty if it would take it."""
+    missing = sorted(key.name for key in REQUIRED if key not in values)
+    if missing:
+        return f"{missing[0]} is missing"
+    full = DEFAULTS | values
+    bounds = {key: (0, 65535) for key in Key} | {
+        Key.GATE_COUNT: (1, 65535),
+        Key.GUARD_COUNT: (1, 65535),
+        Key.PART_MAX_COUNT: (1, 65535),
+        Key.DEBOUNCE_US: (0, 10_000),
+        Key.STROBE_US: (1, 30_000),
+        Key.LEAD_MS: (0, 250),
+        Key.MAX_ON_MS: (1, 30_000),
+        Key.MIN_ON_MS: (0, min(1000, full[Key.MAX_ON_MS] - 1)),
+        Key.MIN_OFF_MS: (0, 250),
+        Key.ENERGISED_PASSES: (0, 1),
+        Key.LAST_PARTS: (0, 32),
+        Key.ENCODER: (0, 2),
+        Key.INPUTS: (0, 7),
+    }
+    for lead in (Key.EJECT_1_LEAD_MS, Key.EJECT_2_LEAD_MS, Key.EJECT_3_LEAD_MS):
+        bounds[lead] = (0, 250)
+        bounds[Key(lead - 1)] = bounds[Key(lead + 1)] = bounds[Key(lead + 2)] = (0, 30_000)
+    for key, value in sorted(full.items()):
+        low, high = bounds[key]
+        if not low <= value <= high:
+            return f"{key.name} is {value}, wanted {low}..{high}"
+    return ""
 
 
 def version() -> int:

@@ -1,8 +1,8 @@
 """The parts between eye and gate, as the reject controller keeps them.
 
 What it is: the rules of the reject contract in simulated time - what is armed, what disarms it, when the camera is
-triggered and the gate moves. It mirrors the firmware's `parts` and `outputs`. What it is not: the wire
-(`simulator`) or the physical belt (the `Belt` it is given). One thread at a time.
+triggered and the gate moves. It mirrors the firmware's `parts`. What it is not: the wire (`simulator`), the outputs
+(`simulated_outputs`) or the physical belt (the `Belt` it is given). One thread at a time.
 
 The contract: a part is armed for reject the moment the eye sees it. Only a PASS for this part, before its deadline,
 under a running lease, with nothing else held against it, lets it through.
@@ -11,55 +11,127 @@ under a running lease, with nothing else held against it, lets it through.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from firmware_bridge.belt import Belt, PartState
-from firmware_bridge.protocol import Fault, Key, Mode, Phase, Verdict, Why
+from firmware_bridge.protocol import DEFAULTS, RING, Encoder, Fault, Input, Key, Mode, Phase, Verdict, Why
+from firmware_bridge.simulated_outputs import Belt, Due, Gate, Place, Sorter
 
 _MS = 1_000_000
-RING = 32
-Due = tuple[int, Callable[[], None]]
+_SLOW_NS = 20 * _MS
+_BY_VERDICT = {
+    Verdict.REJECT: Why.JUDGED_BAD,
+    Verdict.NOT_INSPECTED: Why.NOT_INSPECTED,
+    Verdict.NONE: Why.NO_VERDICT,
+}
+
+
+@dataclass(slots=True)
+class PartState:
+    """One row of the controller's memory: a part from the eye to the gate. `awaited`: by the confirmation sensor."""
+
+    number: int
+    seen_count: int
+    seen_ns: int
+    end_count: int | None = None
+    trigger_ns: int | None = None
+    phase: Phase = Phase.SEEN
+    verdict: Verdict = Verdict.NONE
+    held: Why = Why.OPEN
+    why: Why = Why.OPEN
+    decided_count: int = 0
+    eject: int = 0
+    confirmed: int = 0
+    awaited: bool = False
+
+
+@dataclass(slots=True)
+class PartCounters:
+    """What was odd about verdicts and confirmations."""
+
+    late: int = 0
+    stale: int = 0
+    unknown_part: int = 0
+    repeated: int = 0
+    contradictions: int = 0
+    unexpected: int = 0
+    most_in_flight: int = 0
 
 
 class Parts:
     """See the module. `tell` is called with every row that changed. Starts unconfigured, as after a power-up."""
 
-    def __init__(self, belt: Belt, tell: Callable[[PartState], None], now_ns: int = 0) -> None:
+    def __init__(
+        self, belt: Belt, place: Place, tell: Callable[[PartState], None], now_ns: int = 0, blocked: bool = False
+    ) -> None:
         self._belt = belt
+        self._place = place
         self._tell = tell
         self._config: dict[Key, int] = {}
         self._rows: dict[int, PartState] = {}
+        self._gate = Gate(belt, place, self._next_start, self._on_gate_cut)
+        self._inputs: dict[Input, tuple[bool, int]] = {}
+        self.on_sorter: Callable[[int, bool, int], None] = lambda _number, _on, _at_ns: None
+        self.sorters = [Sorter(place, number, self._sorter_moved) for number in (1, 2, 3)]
+        self.counters = PartCounters()
         self.now_ns = now_ns
         self.mode = Mode.BOOT
         self.fault = Fault.NONE
         self.next_part = 1
         self.open_part = 1
         self.lease_until_ns = -1
-        self.blocked = False
-        self.gate = False
-        self._gate_since_ns = 0
-        self._purge_end: int | None = None
+        self.blocked = blocked
+        self._blocked_at = 0
         self._needs_purge = True
         self._unknown_run = 0
         self._reject_run = 0
+        self._last_bad: list[bool] = []
+        place.by_clock = False
+
+    @property
+    def gate(self) -> bool:
+        """The gate is energised."""
+        return self._gate.on
+
+    @property
+    def limited(self) -> int:
+        """How often an output met its limit."""
+        return self._gate.limited + sum(sorter.limited for sorter in self.sorters)
 
     # -- what the station orders -----------------------------------------------------------------------------------
 
     def configure(self, values: dict[Key, int]) -> None:
-        """Take a complete configuration; leads from BOOT to READY."""
-        self._config = dict(values)
+        """Take a complete configuration; leads from BOOT to READY. Parts on the belt are flushed to reject."""
+        self._config = self._gate.config = DEFAULTS | values
         self.mode = Mode.READY if self.mode is Mode.BOOT else self.mode
+        for number in range(self.open_part, self.next_part):
+            self._rows[number].why, self._rows[number].phase = Why.PURGED, Phase.DECIDED
+            self._tell(self._rows[number])
+        self.open_part = self.next_part
+        self._needs_purge = True
+        self._gate.drop(self.now_ns)
+        self._place.by_clock = self._config[Key.ENCODER] == Encoder.CLOCK
+        self._blocked_at = self._place.count_at(self.now_ns)
 
     def row(self, number: int) -> PartState | None:
         """The row of a part, while it is in the ring."""
         return self._rows.get(number)
 
-    def judge(self, part: PartState, verdict: Verdict) -> None:
+    def judge(self, number: int, verdict: Verdict, eject: int = 0) -> None:
         """A verdict arrived. The first one stands; a different second one rejects the part."""
-        if part.phase is not Phase.DECIDED:
-            if part.verdict is Verdict.NONE:
-                part.verdict = verdict
-            elif part.verdict is not verdict:
-                part.held = Why.CONTRADICTION
+        part = self._rows.get(number)
+        if part is None:
+            self.counters.unknown_part += 1
+            return
+        if part.verdict is verdict:
+            self.counters.repeated += 1
+        elif part.phase is Phase.DECIDED:
+            self.counters.late += 1
+        elif part.verdict is Verdict.NONE:
+            part.verdict = verdict
+            part.eject = eject if eject <= 3 else 0
+        else:
+            part.held = Why.CONTRADICTION
+            self.counters.contradictions += 1
         self._tell(part)
 
     def run(self) -> None:
@@ -67,29 +139,75 @@ class Parts:
         if self.mode is not Mode.READY:
             return
         self.mode = Mode.RUN
-        if self._needs_purge and not self._config[Key.ENERGISED_PASSES]:
-            self._purge_end = self._belt.count_at(self.now_ns) + self._config[Key.GATE_COUNT]
+        purge = self._needs_purge and self._gate.blows
+        if purge:
+            length = self._config[Key.GATE_COUNT] + (self._config[Key.PART_MAX_COUNT] if self.blocked else 0)
+            self._gate.purge_end = self._place.count_at(self.now_ns) + length
+        if purge or self._place.by_clock:
+            self._hold_all(Why.PURGED)
         self._needs_purge = False
-        self._belt.set_running(True, self.now_ns)
-        self._drive_gate()
+        self._line(True)
 
     def stop(self) -> None:
-        """RUN to READY: the belt stands, the parts on it stay what they are."""
+        """RUN to READY: the belt stands, the parts on it stay what they are if an encoder tells where they are."""
         if self.mode is Mode.RUN:
             self.mode = Mode.READY
-            self._belt.set_running(False, self.now_ns)
+            self._line(False)
+            if self._place.by_clock:
+                self._hold_all(Why.PURGED)
+                self._needs_purge = True
 
     def reset_fault(self) -> None:
         """A person cleared the fault."""
         if self.mode is Mode.SHUT_DOWN:
-            self.mode, self.fault = Mode.READY, Fault.NONE
+            self.mode, self.fault = Mode.READY if self._config else Mode.BOOT, Fault.NONE
             self._reject_run = self._unknown_run = 0
+            self._last_bad.clear()
             self._needs_purge = True
 
     def power_off(self) -> None:
-        """Outputs fall to their safe state: the belt stands, the ejector is de-energised."""
+        """Outputs fall to their safe state: the belt stands, the ejectors are de-energised."""
         self._belt.set_running(False, self.now_ns)
         self._belt.set_gate(False, self.now_ns)
+        for sorter in self.sorters:
+            sorter.off(self.now_ns)
+
+    # -- the slow inputs -------------------------------------------------------------------------------------------
+
+    def set_input(self, which: Input, active: bool) -> None:
+        """An input changed, now. The confirmation sensor counts at once, the others when they have lasted 20 ms."""
+        if not self._config.get(Key.INPUTS, 0) & which:
+            return
+        if which is Input.CONFIRM and active:
+            self._on_confirm()
+        self._inputs[which] = (active, self.now_ns)
+
+    def _on_confirm(self) -> None:
+        for number in range(max(1, self.next_part - RING), self.open_part):
+            part = self._rows[number]
+            if part.awaited:
+                if self._place.count_at(self.now_ns) < self._window_start(part):
+                    break
+                part.awaited, part.confirmed = False, 1
+                self._tell(part)
+                return
+        self.counters.unexpected += 1
+
+    def _input_agenda(self) -> Iterator[Due]:
+        for which, fault in ((Input.BIN_FULL, Fault.BIN_FULL), (Input.LOW_AIR, Fault.LOW_AIR)):
+            active, since_ns = self._inputs.get(which, (False, 0))
+            if active and self.mode is not Mode.SHUT_DOWN:
+                yield since_ns + _SLOW_NS, lambda fault=fault: self.shut_down(fault)  # type: ignore[misc]
+        for number in range(max(1, self.next_part - RING), self.open_part):
+            part = self._rows[number]
+            if part.awaited:
+                end = self._due(part) + self._length(part) + self._config[Key.CONFIRM_WINDOW_COUNT]
+                yield from self._at(end, lambda part=part: self._on_unconfirmed(part))  # type: ignore[misc]
+
+    def _on_unconfirmed(self, part: PartState) -> None:
+        part.awaited, part.confirmed = False, 2
+        self._tell(part)
+        self.shut_down(Fault.NOT_CONFIRMED)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -114,63 +232,47 @@ class Parts:
             yield edge[0], self._on_eye_edge
         if not self._config:
             return
-        if self._purge_end is not None:
-            yield from self._at(self._purge_end, self._end_purge)
-        elif self.gate:
-            yield self._gate_since_ns + self._config[Key.MAX_ON_MS] * _MS, self._cut_gate
-        newest = self._rows.get(self.next_part - 1)
-        if self.blocked and newest is not None and self.mode is not Mode.SHUT_DOWN:
-            yield from self._at(newest.seen_count + self._config[Key.EYE_STUCK_COUNT], self._on_eye_stuck)
-        for number in range(max(self.open_part - 4, 1), self.next_part):
-            part = self._rows.get(number)
-            if part is not None:
-                yield from self._part_agenda(part)
+        for outputs in (self._gate.agenda(), *(sorter.agenda(self._config) for sorter in self.sorters)):
+            for at_ns, action in outputs:
+                yield at_ns, lambda action=action: action(self.now_ns)  # type: ignore[misc]
+        if self.blocked and self.mode is not Mode.SHUT_DOWN:
+            yield from self._at(self._blocked_at + self._config[Key.EYE_STUCK_COUNT], self._on_eye_stuck)
+        yield from self._input_agenda()
+        for number in range(self.open_part, self.next_part):
+            yield from self._part_agenda(self._rows[number])
 
     def _part_agenda(self, part: PartState) -> Iterator[Due]:
         if part.phase is Phase.SEEN:
             yield from self._at(part.seen_count + self._config[Key.CAMERA_COUNT], lambda: self._trigger(part))
-        if part.phase is not Phase.DECIDED:
-            yield from self._at(self._deadline(part), lambda: self._decide(part))
-        elif not part.gate_done:
-            start, end = self._gate_window(part)
-            yield from self._at(end if part.gate_on else start, lambda: self._move_gate(part))
+        if part.eject:
+            yield from self._at(self._sort_start(part) - self._config[Key.GUARD_COUNT], lambda: self._sort(part))
+        yield from self._at(self._window_start(part) - self._config[Key.GUARD_COUNT], lambda: self._decide(part))
 
     def _at(self, count: int, action: Callable[[], None]) -> Iterator[Due]:
-        when = self._belt.when(count)
+        when = self._place.when(count)
         if when is not None:
             yield when, action
-
-    def _lead_count(self) -> int:
-        """How far the belt goes while the ejector moves, at the speed of now."""
-        now = self._belt.count_at(self.now_ns)
-        later = self._belt.when(now + 100)
-        if later is None:
-            return 0
-        return int(self._config[Key.LEAD_MS] * _MS * 100 / max(1, later - self.now_ns))
 
     def _due(self, part: PartState) -> int:
         return part.seen_count + self._config[Key.GATE_COUNT]
 
-    def _deadline(self, part: PartState) -> int:
-        return self._due(part) - self._lead_count() - self._config[Key.GUARD_COUNT]
+    def _window_start(self, part: PartState) -> int:
+        return self._due(part) - self._place.per_ms(self._config[Key.LEAD_MS], self.now_ns)
 
-    def _gate_window(self, part: PartState) -> tuple[int, int]:
-        length = (part.end_count or part.seen_count + self._config[Key.PART_MAX_COUNT]) - part.seen_count
-        lead = self._lead_count()
-        start = self._due(part) - lead
-        if not self._config[Key.ENERGISED_PASSES]:
-            per_ms = lead / max(1, self._config[Key.LEAD_MS])
-            length = max(length, int(self._config[Key.MIN_ON_MS] * per_ms))
-        return start, start + length
+    def _next_start(self) -> int | None:
+        return None if self.open_part == self.next_part else self._window_start(self._rows[self.open_part])
 
-    # -- the eye, the camera, the gate -----------------------------------------------------------------------------
+    def _length(self, part: PartState) -> int:
+        return self._config[Key.PART_MAX_COUNT] if part.end_count is None else part.end_count - part.seen_count
+
+    # -- the eye and the camera ------------------------------------------------------------------------------------
 
     def _on_eye_edge(self) -> None:
         edge = self._belt.next_eye_edge()
         assert edge is not None
         self._belt.pop_eye_edge()
-        count = self._belt.count_at(edge[0])
-        self.blocked = edge[1]
+        count = self._place.count_at(edge[0])
+        self.blocked, self._blocked_at = edge[1], count
         if edge[1]:
             self._see(count, edge[0])
         elif self.next_part - 1 in self._rows:
@@ -178,20 +280,30 @@ class Parts:
 
     def _see(self, count: int, at_ns: int) -> None:
         part = PartState(self.next_part, count, at_ns)
-        self.next_part += 1
-        before = self._rows.get(part.number - 1)
-        self._rows[part.number] = part
-        self._rows.pop(part.number - RING, None)
+        overwritten = self._rows.pop(part.number - RING, None)
         if not self._config:
             part.held = part.why = Why.NOT_CONFIGURED
-            part.phase, part.gate_done = Phase.DECIDED, True
-            self._close_rows()
-        elif self.mode is Mode.SHUT_DOWN:
-            part.held = Why.SHUT_DOWN
-        elif before and before.end_count and count - before.end_count < self._config[Key.MIN_SPACING_COUNT]:
-            self._hold(before, Why.TOO_CLOSE)
-            part.held = Why.TOO_CLOSE
+            part.phase = Phase.DECIDED
+            self.open_part = part.number + 1
+        elif overwritten is not None and overwritten.phase is not Phase.DECIDED:
+            self.open_part += 1
+            self.shut_down(Fault.QUEUE_FULL)
+            part.held = Why.QUEUE_FULL
+        else:
+            part.held = self._first_hold(self._rows.get(part.number - 1), count)
+        self._rows[part.number] = part
+        self.next_part += 1
+        self.counters.most_in_flight = max(self.counters.most_in_flight, self.next_part - self.open_part)
         self._tell(part)
+
+    def _first_hold(self, before: PartState | None, count: int) -> Why:
+        if self.mode is Mode.SHUT_DOWN:
+            return Why.SHUT_DOWN
+        spacing = self._config[Key.MIN_SPACING_COUNT]
+        if before is None or before.end_count is None or count - before.end_count >= spacing:
+            return Why.OPEN
+        self._hold(before, Why.TOO_CLOSE)
+        return Why.TOO_CLOSE
 
     def _clear(self, part: PartState, count: int) -> None:
         part.end_count = count
@@ -203,8 +315,12 @@ class Parts:
             part.held = why
             self._tell(part)
 
+    def _hold_all(self, why: Why) -> None:
+        for number in range(self.open_part, self.next_part):
+            self._hold(self._rows[number], why)
+
     def _on_eye_stuck(self) -> None:
-        self._shut_down(Fault.EYE_STUCK)
+        self.shut_down(Fault.EYE_STUCK)
 
     def _trigger(self, part: PartState) -> None:
         part.phase = Phase.TRIGGERED
@@ -212,76 +328,84 @@ class Parts:
         self._belt.trigger(self.now_ns)
         self._tell(part)
 
-    def _decide(self, part: PartState) -> None:
-        part.why = self._judgement(part)
-        part.phase = Phase.DECIDED
-        part.decided_count = self._belt.count_at(self.now_ns)
-        moves = (part.why is Why.EARNED) == bool(self._config[Key.ENERGISED_PASSES])
-        part.gate_done = not moves
-        self._close_rows()
-        self._tell(part)
-        self._count_runs(part)
+    # -- the decision ----------------------------------------------------------------------------------------------
 
-    def _judgement(self, part: PartState) -> Why:
+    def _sort_start(self, part: PartState) -> int:
+        base = 5 * (part.eject - 1)
+        lead = self._place.per_ms(self._config[Key(Key.EJECT_1_LEAD_MS + base)], self.now_ns)
+        return part.seen_count + self._config[Key(Key.EJECT_1_COUNT + base)] - lead
+
+    def _sort(self, part: PartState) -> None:
+        number, start = part.eject, self._sort_start(part)
+        wired = self._config[Key(Key.EJECT_1_COUNT + 5 * (number - 1))]
+        part.eject = 0
+        in_time = wired and self._place.count_at(self.now_ns) < start
+        if in_time and part.held is Why.OPEN and self.now_ns <= self.lease_until_ns and self.mode is not Mode.SHUT_DOWN:
+            self.sorters[number - 1].fire(start)
+
+    def _sorter_moved(self, number: int, on: bool, at_ns: int) -> None:
+        self.on_sorter(number, on, at_ns)
+
+    def _decide(self, part: PartState) -> None:
+        start = self._window_start(part)
+        part.why = self._judgement(part, start)
+        if (part.why is Why.EARNED) != self._gate.blows:
+            until = (self._due(part) if self._gate.blows else start) + self._length(part)
+            if not self._gate.open(start, until, part.number, self.now_ns):
+                part.why = Why.QUEUE_FULL
+        part.phase = Phase.DECIDED
+        part.decided_count = self._place.count_at(self.now_ns)
+        part.awaited = part.why not in (Why.EARNED, Why.PURGED) and bool(self._config[Key.INPUTS] & Input.CONFIRM)
+        self.open_part += 1
+        self._tell(part)
+        self._count_runs(part.why)
+
+    def _judgement(self, part: PartState, start: int) -> Why:
         if self.mode is Mode.SHUT_DOWN:
-            return Why.SHUT_DOWN
-        if part.end_count is None and self.blocked and part.number == self.next_part - 1:
+            return Why.QUEUE_FULL if part.held is Why.QUEUE_FULL else Why.SHUT_DOWN
+        if self.blocked and part.number == self.next_part - 1:
             return Why.TOO_LONG
         if part.held is not Why.OPEN:
             return part.held
         if self.now_ns > self.lease_until_ns:
             return Why.LEASE_EXPIRED
-        return {
-            Verdict.PASS: Why.EARNED,
-            Verdict.REJECT: Why.JUDGED_BAD,
-            Verdict.NOT_INSPECTED: Why.NOT_INSPECTED,
-            Verdict.NONE: Why.NO_VERDICT,
-        }[part.verdict]
+        if part.verdict is Verdict.PASS:
+            return Why.TOO_CLOSE if self._gate.near(start, part.number, self.now_ns) else Why.EARNED
+        return _BY_VERDICT[part.verdict]
 
-    def _count_runs(self, part: PartState) -> None:
-        self._reject_run = self._reject_run + 1 if part.why is Why.JUDGED_BAD else 0
-        unknown = part.why not in (Why.EARNED, Why.JUDGED_BAD)
-        self._unknown_run = self._unknown_run + 1 if unknown else 0
+    def _count_runs(self, why: Why) -> None:
+        bad = why is Why.JUDGED_BAD
+        self._reject_run = self._reject_run + 1 if bad else 0
+        self._unknown_run = self._unknown_run + 1 if not bad and why is not Why.EARNED else 0
+        self._last_bad = [*self._last_bad, bad][-32:]
+        last = self._config[Key.LAST_PARTS]
         for run, key, fault in (
             (self._reject_run, Key.CONSECUTIVE_REJECTS_STOP, Fault.CONSECUTIVE_REJECTS),
             (self._unknown_run, Key.CONSECUTIVE_UNKNOWN_STOP, Fault.CONSECUTIVE_UNKNOWN),
+            (sum(self._last_bad[-last:]) if last else 0, Key.REJECTS_OF_LAST_STOP, Fault.REJECTS_OF_LAST),
         ):
             if self._config[key] and run >= self._config[key]:
-                self._shut_down(fault)
+                self.shut_down(fault)
 
-    def _close_rows(self) -> None:
-        while self.open_part < self.next_part and self._decided(self.open_part):
-            self.open_part += 1
+    # -- stopping --------------------------------------------------------------------------------------------------
 
-    def _decided(self, number: int) -> bool:
-        part = self._rows.get(number)
-        return part is None or part.phase is Phase.DECIDED
+    def _line(self, runs: bool) -> None:
+        self._belt.set_running(runs, self.now_ns)
+        self._gate.line_moves(runs, self.now_ns)
 
-    def _move_gate(self, part: PartState) -> None:
-        part.gate_done = part.gate_on
-        part.gate_on = True
-        self._drive_gate()
+    def _on_gate_cut(self) -> None:
+        if self._gate.blows:
+            self._hold_all(Why.PURGED)
+            self._needs_purge = True
+            if self.mode is Mode.RUN:
+                self.shut_down(Fault.OUTPUT_STUCK)
 
-    def _drive_gate(self) -> None:
-        wanted = self._purge_end is not None or any(part.gate_on and not part.gate_done for part in self._rows.values())
-        wanted = wanted and self.mode is not Mode.SHUT_DOWN
-        if wanted != self.gate:
-            self.gate = wanted
-            self._gate_since_ns = self.now_ns
-            self._belt.set_gate(wanted, self.now_ns)
-
-    def _cut_gate(self) -> None:
-        for part in self._rows.values():
-            part.gate_done = part.gate_done or part.gate_on
-        self._drive_gate()
-
-    def _end_purge(self) -> None:
-        self._purge_end = None
-        self._drive_gate()
-
-    def _shut_down(self, fault: Fault) -> None:
+    def shut_down(self, fault: Fault) -> None:
+        """Stop the line; sticky until `reset_fault`. The first fault stands."""
+        if self.mode is Mode.SHUT_DOWN:
+            return
         self.mode, self.fault = Mode.SHUT_DOWN, fault
-        for number in range(self.open_part, self.next_part):
-            self._hold(self._rows[number], Why.SHUT_DOWN)
-        self._belt.set_running(False, self.now_ns)
-        self._drive_gate()
+        self._hold_all(Why.SHUT_DOWN)
+        self._line(False)
+        if not self._config or not self._gate.blows or fault is Fault.OUTPUT_STUCK:
+            self._gate.drop(self.now_ns)
