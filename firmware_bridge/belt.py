@@ -46,7 +46,7 @@ class Belt(Protocol):
 
 @dataclass(slots=True)
 class PartState:
-    """One row of the controller's memory: a part from the eye to the gate. `awaited`: by the confirmation sensor."""
+    """One row of the controller's memory: a part from the eye to the gate."""
 
     number: int
     seen_count: int
@@ -60,17 +60,15 @@ class PartState:
     decided_count: int = 0
     eject: int = 0
     confirmed: int = 0
-    awaited: bool = False
 
 
 @dataclass(slots=True)
 class PartCounters:
-    """What was odd about verdicts and confirmations."""
+    """What was odd about verdicts."""
 
     late: int = 0
     stale: int = 0
     unknown_part: int = 0
     repeated: int = 0
     contradictions: int = 0
-    unexpected: int = 0
     most_in_flight: int = 0

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from firmware_bridge.protocol import ENUMS, PROTOCOL, RING, TABLE, Key, Message, layout
-from firmware_bridge.settings import DEFAULTS, REQUIRED
+from firmware_bridge.protocol import ENUMS, PROTOCOL, RING, TABLE, Counters, Key, Message, layout
+from firmware_bridge.settings import BOUNDS, DEFAULTS, REQUIRED
 
 PATH = Path(__file__).parent / "firmware" / "protocol.h"
 _BYTES = {"B": 1, "H": 2, "I": 4}
@@ -23,6 +23,8 @@ def header() -> str:
         "#ifndef PROTOCOL_H",
         "#define PROTOCOL_H",
         "",
+        "#include <stdint.h>",
+        "",
         f"#define PROTOCOL_VERSION 0x{PROTOCOL:08x}UL",
         f"#define RING {RING}",
     ]
@@ -33,8 +35,11 @@ def header() -> str:
         lines += ["};"]
     lines += ["", f"#define KEYS {max(Key) + 1}", f"#define KEYS_REQUIRED {max(REQUIRED)}"]
     lines += [f"#define KEY_{key.name}_DEFAULT {value}" for key, value in sorted(DEFAULTS.items()) if value]
+    lines += ["#define KEY_BOUNDS \\", "    {0, 0}, \\"]
+    lines += [f"    {{{low}, {high}}}, \\" for _, (low, high) in sorted(BOUNDS.items())]
     for kind in TABLE.values():
         lines += ["", *_message(kind)]
+    lines += ["", "struct counters {", *(f"    uint16_t {name};" for name, _ in layout(Counters)), "};"]
     return "\n".join([*lines, "", "#endif", ""])
 
 
@@ -45,3 +50,7 @@ def _message(kind: type[Message]) -> list[str]:
         lines.append(f"#define {prefix}_{name.upper()} {at}")
         at += _BYTES[code]
     return [*lines, f"#define {prefix}_LENGTH {at}"]
+
+
+if __name__ == "__main__":
+    PATH.write_text(header(), encoding="utf-8")

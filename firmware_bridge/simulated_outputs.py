@@ -1,4 +1,4 @@
-"""The gate of the simulated reject controller: windows, limits, purge, sorters.
+"""The gate of the simulated reject controller: windows, limits, purge; and where on the belt everything is due.
 
 What it is: when outputs move and that none can stay on; it mirrors the firmware's `outputs`. What it is not: which
 part deserves what (`simulated_parts`). One thread at a time.
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from firmware_bridge.belt import Belt
+from firmware_bridge.belt import Belt, PartState
 from firmware_bridge.protocol import Key
 
 _MS = 1_000_000
 _WINDOWS = 4
 COUNT_CLOCKS = 128
-Due = tuple[int, Callable[[], None]]
+# When something is due, and what is to be called with the time.
+Due = tuple[int, Callable[[int], None]]
 
 
 class Place:
@@ -26,6 +27,7 @@ class Place:
         self._clock_start = clock_start
         self._clock_per_ns = clock_per_ns
         self.by_clock = False
+        self.config: dict[Key, int] = {}
 
     def count_at(self, at_ns: int) -> int:
         """See `Belt`."""
@@ -43,6 +45,24 @@ class Place:
         """How far the belt goes in `ms` at the speed of now; 0 while it stands."""
         later = self.when(self.count_at(now_ns) + 100)
         return 0 if later is None else int(ms * _MS * 100 / max(1, later - now_ns))
+
+    def due(self, part: PartState) -> int:
+        """The count at which the front of this part is at the gate."""
+        return part.seen_count + self.config[Key.GATE_COUNT]
+
+    def window_start(self, part: PartState, now_ns: int) -> int:
+        """The count at which the gate must begin to move for this part, at the speed of now."""
+        return self.due(part) - self.per_ms(self.config[Key.LEAD_MS], now_ns)
+
+    def length(self, part: PartState) -> int:
+        """Its length in counts; the longest allowed while its end has not been seen."""
+        return self.config[Key.PART_MAX_COUNT] if part.end_count is None else part.end_count - part.seen_count
+
+    def at(self, count: int, action: Callable[[int], None]) -> Iterator[Due]:
+        """The action at the time of a count, if that can be told."""
+        when = self.when(count)
+        if when is not None:
+            yield when, action
 
 
 @dataclass(slots=True)
@@ -66,7 +86,6 @@ class Gate:
         self._last: Window | None = None
         self._since_ns = 0
         self._stopped_ns: int | None = None
-        self.config: dict[Key, int] = {}
         self.purge_end: int | None = None
         self.on = False
         self.limited = 0
@@ -74,7 +93,7 @@ class Gate:
     @property
     def blows(self) -> bool:
         """A valve that is energised to reject, not a diverter that is energised to pass."""
-        return not self.config[Key.ENERGISED_PASSES]
+        return not self._place.config[Key.ENERGISED_PASSES]
 
     def near(self, start: int, number: int, now_ns: int) -> bool:
         """Whether the last window ends too close before `start`."""
@@ -85,7 +104,7 @@ class Gate:
     def open(self, start: int, until: int, number: int, now_ns: int) -> bool:
         """Energise from `start` to `until`; False if too many windows wait."""
         if self.blows:
-            until = max(until, start + self._place.per_ms(self.config[Key.MIN_ON_MS], now_ns))
+            until = max(until, start + self._place.per_ms(self._place.config[Key.MIN_ON_MS], now_ns))
         if len(self._windows) == _WINDOWS:
             if not self.blows:
                 return False
@@ -102,35 +121,34 @@ class Gate:
         self._drive(False, now_ns)
 
     def line_moves(self, moves: bool, now_ns: int) -> None:
-        """The line was started or stopped; a purge pauses while it stands."""
+        """Start or stop the line; a purge pauses while it stands."""
+        self._belt.set_running(moves, now_ns)
         self._stopped_ns = None if moves else now_ns
         if self.purge_end is not None and moves:
             self._drive(True, now_ns)
 
-    def agenda(self) -> Iterator[tuple[int, Callable[[int], None]]]:
+    def agenda(self) -> Iterator[Due]:
         """What comes next: times, and what is to be called with the time."""
         if self.purge_end is not None:
-            yield from self._at(self.purge_end, self._end_purge)
+            yield from self._place.at(self.purge_end, self._end_purge)
             if self.on and self._stopped_ns is not None:
-                yield self._stopped_ns + self.config[Key.MAX_ON_MS] * _MS, lambda now_ns: self._drive(False, now_ns)
+                yield (
+                    self._stopped_ns + self._place.config[Key.MAX_ON_MS] * _MS,
+                    lambda now_ns: self._drive(False, now_ns),
+                )
         elif self.on:
             closing = self._place.when(self._windows[0].until)
             if closing is not None:
-                shortest = self._since_ns + self.config[Key.MIN_ON_MS] * _MS if self.blows else 0
+                shortest = self._since_ns + self._place.config[Key.MIN_ON_MS] * _MS if self.blows else 0
                 yield max(closing, shortest), self._close
-            yield self._since_ns + self.config[Key.MAX_ON_MS] * _MS, self._cut
+            yield self._since_ns + self._place.config[Key.MAX_ON_MS] * _MS, self._cut
         elif self._windows:
-            yield from self._at(self._windows[0].start, lambda now_ns: self._drive(True, now_ns))
+            yield from self._place.at(self._windows[0].start, lambda now_ns: self._drive(True, now_ns))
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _at(self, count: int, action: Callable[[int], None]) -> Iterator[tuple[int, Callable[[int], None]]]:
-        when = self._place.when(count)
-        if when is not None:
-            yield when, action
-
     def _min_off(self, now_ns: int) -> int:
-        return self._place.per_ms(max(1, self.config[Key.MIN_OFF_MS]), now_ns)
+        return self._place.per_ms(max(1, self._place.config[Key.MIN_OFF_MS]), now_ns)
 
     def _drive(self, on: bool, now_ns: int) -> None:
         if on != self.on:
@@ -164,55 +182,3 @@ class Gate:
         self._since_ns = now_ns
         if not self._windows or self._windows[0].start > count:
             self._drive(False, now_ns)
-
-
-class Sorter:
-    """One of the ejectors 1 to 3: a pulse for a part that its verdict named."""
-
-    def __init__(self, place: Place, number: int, moved: Callable[[int, bool, int], None]) -> None:
-        self._place = place
-        self._number = number
-        self._moved = moved
-        self._start: int | None = None
-        self._since_ns: int | None = None
-        self._on = False
-        self.limited = 0
-
-    def fire(self, start: int) -> None:
-        """A pulse from count `start` on, unless it is still busy."""
-        if self._on or self._start is not None:
-            self.limited += 1
-        else:
-            self._start = start
-
-    def off(self, now_ns: int) -> None:
-        """De-energise and forget."""
-        self._start = None
-        if self._on:
-            self._end(now_ns)
-
-    def agenda(self, config: dict[Key, int]) -> Iterator[tuple[int, Callable[[int], None]]]:
-        """See `Gate.agenda`."""
-        if not self._on and self._start is None:
-            return
-        on_ms, _, max_ms, min_off_ms = (config[Key(Key.EJECT_1_ON_MS + 5 * (self._number - 1) + i)] for i in range(4))
-        if self._on and self._since_ns is not None:
-            yield self._since_ns + min(on_ms, max_ms) * _MS, self._end
-        elif self._start is not None:
-            when = self._place.when(self._start)
-            rested_ns = 0 if self._since_ns is None else self._since_ns + min_off_ms * _MS
-            if when is not None:
-                yield when, self._begin if when >= rested_ns else self._skip
-
-    def _begin(self, now_ns: int) -> None:
-        self._start, self._on, self._since_ns = None, True, now_ns
-        self._moved(self._number, True, now_ns)
-
-    def _skip(self, now_ns: int) -> None:
-        del now_ns
-        self._start = None
-        self.limited += 1
-
-    def _end(self, now_ns: int) -> None:
-        self._on, self._since_ns = False, now_ns
-        self._moved(self._number, False, now_ns)

@@ -11,15 +11,16 @@ under a running lease, with nothing else held against it, lets it through.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 
-from firmware_bridge.belt import Belt, PartCounters, PartState
+from firmware_bridge.belt import Belt, PartState
 from firmware_bridge.codes import Encoder, Fault, Input, Key, Mode, Phase, Verdict, Why
-from firmware_bridge.protocol import RING
 from firmware_bridge.settings import DEFAULTS
-from firmware_bridge.simulated_outputs import Due, Gate, Place, Sorter
-from firmware_bridge.simulated_stops import Runs, SlowInputs
+from firmware_bridge.simulated_outputs import Due, Gate, Place
+from firmware_bridge.simulated_rows import Rows
+from firmware_bridge.simulated_sorters import Sorters
+from firmware_bridge.simulated_stops import Confirmations, Runs, SlowInputs
 
-_MS = 1_000_000
 _BY_VERDICT = {
     Verdict.REJECT: Why.JUDGED_BAD,
     Verdict.NOT_INSPECTED: Why.NOT_INSPECTED,
@@ -35,25 +36,32 @@ class Parts:
     ) -> None:
         self._belt = belt
         self._place = place
-        self._tell = tell
         self._config: dict[Key, int] = {}
-        self._rows: dict[int, PartState] = {}
         self._gate = Gate(belt, place, self._next_start, self._on_gate_cut)
         self._inputs = SlowInputs()
         self._runs = Runs()
-        self.on_sorter: Callable[[int, bool, int], None] = lambda _number, _on, _at_ns: None
-        self.sorters = [Sorter(place, number, self._sorter_moved) for number in (1, 2, 3)]
-        self.counters = PartCounters()
+        self.confirmations = Confirmations(place, self._on_unconfirmed)
+        self.rows = Rows(tell)
+        self.sorters = Sorters(place)
         self.now_ns = now_ns
         self.mode = Mode.BOOT
         self.fault = Fault.NONE
-        self.next_part = 1
-        self.open_part = 1
         self.lease_until_ns = -1
         self.blocked = blocked
         self._blocked_at = 0
         self._needs_purge = True
+        self._flush_until: int | None = None
         place.by_clock = False
+
+    @property
+    def next_part(self) -> int:
+        """The number the next part will get."""
+        return self.rows.next
+
+    @property
+    def open_part(self) -> int:
+        """The first part that is not decided."""
+        return self.rows.open
 
     @property
     def gate(self) -> bool:
@@ -63,44 +71,27 @@ class Parts:
     @property
     def limited(self) -> int:
         """How often an output met its limit."""
-        return self._gate.limited + sum(sorter.limited for sorter in self.sorters)
+        return self._gate.limited + self.sorters.limited
+
+    @property
+    def leased(self) -> bool:
+        """The station has been heard of lately."""
+        return self.now_ns <= self.lease_until_ns
 
     # -- what the station orders -----------------------------------------------------------------------------------
 
     def configure(self, values: dict[Key, int]) -> None:
         """Take a complete configuration; leads from BOOT to READY. Parts on the belt are flushed to reject."""
-        self._config = self._gate.config = DEFAULTS | values
+        self._config = self._place.config = DEFAULTS | values
         self.mode = Mode.READY if self.mode is Mode.BOOT else self.mode
-        for number in range(self.open_part, self.next_part):
-            self._rows[number].why, self._rows[number].phase = Why.PURGED, Phase.DECIDED
-            self._tell(self._rows[number])
-        self.open_part = self.next_part
+        self._place.by_clock = self._config[Key.ENCODER] == Encoder.CLOCK
+        for part in self.rows.undecided():
+            self.rows.decide(part, Why.PURGED, self._place.count_at(self.now_ns))
+        self.confirmations.clear()
         self._needs_purge = True
         self._gate.drop(self.now_ns)
-        self._place.by_clock = self._config[Key.ENCODER] == Encoder.CLOCK
+        self.sorters.off(self.now_ns)
         self._blocked_at = self._place.count_at(self.now_ns)
-
-    def row(self, number: int) -> PartState | None:
-        """The row of a part, while it is in the ring."""
-        return self._rows.get(number)
-
-    def judge(self, number: int, verdict: Verdict, eject: int = 0) -> None:
-        """A verdict arrived. The first one stands; a different second one rejects the part."""
-        part = self._rows.get(number)
-        if part is None:
-            self.counters.unknown_part += 1
-            return
-        if part.verdict is verdict:
-            self.counters.repeated += 1
-        elif part.phase is Phase.DECIDED:
-            self.counters.late += 1
-        elif part.verdict is Verdict.NONE:
-            part.verdict = verdict
-            part.eject = eject if eject <= 3 else 0
-        else:
-            part.held = Why.CONTRADICTION
-            self.counters.contradictions += 1
-        self._tell(part)
 
     def run(self) -> None:
         """READY to RUN. What lay between eye and gate at power-up is unknown and goes to the bin first."""
@@ -108,21 +99,23 @@ class Parts:
             return
         self.mode = Mode.RUN
         purge = self._needs_purge and self._gate.blows
+        past_gate = self._place.count_at(self.now_ns) + self._config[Key.GATE_COUNT]
         if purge:
-            length = self._config[Key.GATE_COUNT] + (self._config[Key.PART_MAX_COUNT] if self.blocked else 0)
-            self._gate.purge_end = self._place.count_at(self.now_ns) + length
+            self._gate.purge_end = past_gate + (self._config[Key.PART_MAX_COUNT] if self.blocked else 0)
         if purge or self._place.by_clock:
-            self._hold_all(Why.PURGED)
+            self.rows.hold_all(Why.PURGED)
+        # Without an encoder nothing tells how far the belt has come before it had its speed.
+        self._flush_until = past_gate if self._place.by_clock else None
         self._needs_purge = False
-        self._line(True)
+        self._gate.line_moves(True, self.now_ns)
 
     def stop(self) -> None:
         """RUN to READY: the belt stands, the parts on it stay what they are if an encoder tells where they are."""
         if self.mode is Mode.RUN:
             self.mode = Mode.READY
-            self._line(False)
+            self._gate.line_moves(False, self.now_ns)
             if self._place.by_clock:
-                self._hold_all(Why.PURGED)
+                self.rows.hold_all(Why.PURGED)
                 self._needs_purge = True
 
     def reset_fault(self) -> None:
@@ -136,8 +129,18 @@ class Parts:
         """Outputs fall to their safe state: the belt stands, the ejectors are de-energised."""
         self._belt.set_running(False, self.now_ns)
         self._belt.set_gate(False, self.now_ns)
-        for sorter in self.sorters:
-            sorter.off(self.now_ns)
+        self.sorters.off(self.now_ns)
+
+    def shut_down(self, fault: Fault) -> None:
+        """Stop the line; sticky until `reset_fault`. The first fault stands."""
+        if self.mode is Mode.SHUT_DOWN:
+            return
+        self.mode, self.fault = Mode.SHUT_DOWN, fault
+        self.rows.hold_all(Why.SHUT_DOWN)
+        self._gate.line_moves(False, self.now_ns)
+        if not self._config or not self._gate.blows or fault is Fault.OUTPUT_STUCK:
+            self._gate.drop(self.now_ns)
+            self.sorters.off(self.now_ns)
 
     # -- the slow inputs -------------------------------------------------------------------------------------------
 
@@ -145,36 +148,14 @@ class Parts:
         """An input changed, now. The confirmation sensor counts at once, the others when they have lasted 20 ms."""
         if not self._config.get(Key.INPUTS, 0) & which:
             return
-        if which is Input.CONFIRM and active:
-            self._on_confirm()
         self._inputs.set(which, active, self.now_ns)
-
-    def _on_confirm(self) -> None:
-        for number in range(max(1, self.next_part - RING), self.open_part):
-            part = self._rows[number]
-            if part.awaited:
-                if self._place.count_at(self.now_ns) < self._window_start(part):
-                    break
-                part.awaited, part.confirmed = False, 1
-                self._tell(part)
-                return
-        self.counters.unexpected += 1
-
-    def _input_agenda(self) -> Iterator[Due]:
-        slow = self._inputs.due()
-        if slow is not None and self.mode is not Mode.SHUT_DOWN:
-            yield slow[0], lambda: self.shut_down(slow[1])
-        if not self._config[Key.INPUTS] & Input.CONFIRM:
-            return
-        for number in range(max(1, self.next_part - RING), self.open_part):
-            part = self._rows[number]
-            if part.awaited:
-                end = self._due(part) + self._length(part) + self._config[Key.CONFIRM_WINDOW_COUNT]
-                yield from self._at(end, lambda part=part: self._on_unconfirmed(part))  # type: ignore[misc]
+        if which is Input.CONFIRM and active:
+            part = self.confirmations.seen(self.now_ns)
+            if part is not None:
+                self.rows.tell(part)
 
     def _on_unconfirmed(self, part: PartState) -> None:
-        part.awaited, part.confirmed = False, 2
-        self._tell(part)
+        self.rows.tell(part)
         self.shut_down(Fault.NOT_CONFIRMED)
 
     # -- time --------------------------------------------------------------------------------------------------------
@@ -183,7 +164,7 @@ class Parts:
         """Do everything that is due up to and including `to_ns`, in order."""
         while (due := self._next_due()) is not None and due[0] <= to_ns:
             self.now_ns = max(self.now_ns, due[0])
-            due[1]()
+            due[1](self.now_ns)
         self.now_ns = max(self.now_ns, to_ns)
 
     def next_event_ns(self) -> int | None:
@@ -192,7 +173,7 @@ class Parts:
         return None if due is None else max(due[0], self.now_ns)
 
     def _next_due(self) -> Due | None:
-        return min(self._agenda(), key=lambda item: item[0], default=None)
+        return min(self._agenda(), key=itemgetter(0), default=None)
 
     def _agenda(self) -> Iterator[Due]:
         edge = self._belt.next_eye_edge()
@@ -200,168 +181,119 @@ class Parts:
             yield edge[0], self._on_eye_edge
         if not self._config:
             return
-        for outputs in (self._gate.agenda(), *(sorter.agenda(self._config) for sorter in self.sorters)):
-            for at_ns, action in outputs:
-                yield at_ns, lambda action=action: action(self.now_ns)  # type: ignore[misc]
-        if self.blocked and self.mode is not Mode.SHUT_DOWN:
-            yield from self._at(self._blocked_at + self._config[Key.EYE_STUCK_COUNT], self._on_eye_stuck)
-        yield from self._input_agenda()
-        for number in range(self.open_part, self.next_part):
-            yield from self._part_agenda(self._rows[number])
+        yield from self._gate.agenda()
+        yield from self.sorters.agenda()
+        yield from self.confirmations.agenda()
+        slow = self._inputs.due()
+        if self.mode is not Mode.SHUT_DOWN:
+            if self.blocked:
+                stuck = self._blocked_at + self._config[Key.EYE_STUCK_COUNT]
+                yield from self._place.at(stuck, lambda _: self.shut_down(Fault.EYE_STUCK))
+            if slow is not None:
+                yield slow[0], lambda _: self.shut_down(slow[1])
+        for part in self.rows.undecided():
+            yield from self._part_agenda(part)
 
     def _part_agenda(self, part: PartState) -> Iterator[Due]:
+        at, guard = self._place.at, self._config[Key.GUARD_COUNT]
         if part.phase is Phase.SEEN:
-            yield from self._at(part.seen_count + self._config[Key.CAMERA_COUNT], lambda: self._trigger(part))
+            yield from at(part.seen_count + self._config[Key.CAMERA_COUNT], lambda _: self._trigger(part))
         if part.eject:
-            yield from self._at(self._sort_start(part) - self._config[Key.GUARD_COUNT], lambda: self._sort(part))
-        yield from self._at(self._window_start(part) - self._config[Key.GUARD_COUNT], lambda: self._decide(part))
-
-    def _at(self, count: int, action: Callable[[], None]) -> Iterator[Due]:
-        when = self._place.when(count)
-        if when is not None:
-            yield when, action
-
-    def _due(self, part: PartState) -> int:
-        return part.seen_count + self._config[Key.GATE_COUNT]
-
-    def _window_start(self, part: PartState) -> int:
-        return self._due(part) - self._place.per_ms(self._config[Key.LEAD_MS], self.now_ns)
+            yield from at(self.sorters.start(part, self.now_ns) - guard, lambda _: self._sort(part))
+        # Places are in order, and so are deadlines: the first part's comes first.
+        if part.number == self.rows.open:
+            yield from at(self._place.window_start(part, self.now_ns) - guard, lambda _: self._decide(part))
 
     def _next_start(self) -> int | None:
-        return None if self.open_part == self.next_part else self._window_start(self._rows[self.open_part])
-
-    def _length(self, part: PartState) -> int:
-        return self._config[Key.PART_MAX_COUNT] if part.end_count is None else part.end_count - part.seen_count
+        part = self.rows.oldest_undecided()
+        return None if part is None else self._place.window_start(part, self.now_ns)
 
     # -- the eye and the camera ------------------------------------------------------------------------------------
 
-    def _on_eye_edge(self) -> None:
+    def _on_eye_edge(self, _now_ns: int) -> None:
         edge = self._belt.next_eye_edge()
         assert edge is not None
         self._belt.pop_eye_edge()
         count = self._place.count_at(edge[0])
         self.blocked, self._blocked_at = edge[1], count
+        newest = self.rows.newest()
         if edge[1]:
-            self._see(count, edge[0])
-        elif self.next_part - 1 in self._rows:
-            self._clear(self._rows[self.next_part - 1], count)
+            self._see(PartState(self.rows.next, count, edge[0]), newest)
+        elif newest is not None:
+            newest.end_count = count
+            if self._config and self._place.length(newest) > self._config[Key.PART_MAX_COUNT]:
+                self.rows.hold(newest, Why.TOO_LONG)
 
-    def _see(self, count: int, at_ns: int) -> None:
-        part = PartState(self.next_part, count, at_ns)
-        overwritten = self._rows.pop(part.number - RING, None)
+    def _see(self, part: PartState, before: PartState | None) -> None:
         if not self._config:
-            part.held = part.why = Why.NOT_CONFIGURED
-            part.phase = Phase.DECIDED
-            self.open_part = part.number + 1
-        elif overwritten is not None and overwritten.phase is not Phase.DECIDED:
-            self.open_part += 1
-            self.shut_down(Fault.QUEUE_FULL)
+            self.rows.add_rejected(part, Why.NOT_CONFIGURED)
+            return
+        # Parts come and the belt is said to stand: nothing would ever reach the gate.
+        stands = before is not None and before.seen_count == part.seen_count and not self._place.by_clock
+        if stands and self.mode is Mode.RUN:
+            self.shut_down(Fault.ENCODER_LOST)
+        oldest = self.rows.oldest_undecided()
+        if self.rows.full() and oldest is not None:
             part.held = Why.QUEUE_FULL
+            self.shut_down(Fault.QUEUE_FULL)
+            self._decide(oldest)
         else:
-            part.held = self._first_hold(self._rows.get(part.number - 1), count)
-        self._rows[part.number] = part
-        self.next_part += 1
-        self.counters.most_in_flight = max(self.counters.most_in_flight, self.next_part - self.open_part)
-        self._tell(part)
+            part.held = self._first_hold(before, part.seen_count)
+        self.rows.add(part)
 
     def _first_hold(self, before: PartState | None, count: int) -> Why:
         if self.mode is Mode.SHUT_DOWN:
             return Why.SHUT_DOWN
+        if self._flush_until is not None and count < self._flush_until:
+            return Why.PURGED
         spacing = self._config[Key.MIN_SPACING_COUNT]
         if before is None or before.end_count is None or count - before.end_count >= spacing:
             return Why.OPEN
-        self._hold(before, Why.TOO_CLOSE)
+        self.rows.hold(before, Why.TOO_CLOSE)
         return Why.TOO_CLOSE
-
-    def _clear(self, part: PartState, count: int) -> None:
-        part.end_count = count
-        if self._config and count - part.seen_count > self._config[Key.PART_MAX_COUNT]:
-            self._hold(part, Why.TOO_LONG)
-
-    def _hold(self, part: PartState, why: Why) -> None:
-        if part.phase is not Phase.DECIDED and part.held is Why.OPEN:
-            part.held = why
-            self._tell(part)
-
-    def _hold_all(self, why: Why) -> None:
-        for number in range(self.open_part, self.next_part):
-            self._hold(self._rows[number], why)
-
-    def _on_eye_stuck(self) -> None:
-        self.shut_down(Fault.EYE_STUCK)
 
     def _trigger(self, part: PartState) -> None:
         part.phase = Phase.TRIGGERED
         part.trigger_ns = self.now_ns
         self._belt.trigger(self.now_ns)
-        self._tell(part)
+        self.rows.tell(part)
 
     # -- the decision ----------------------------------------------------------------------------------------------
 
-    def _sort_start(self, part: PartState) -> int:
-        base = 5 * (part.eject - 1)
-        lead = self._place.per_ms(self._config[Key(Key.EJECT_1_LEAD_MS + base)], self.now_ns)
-        return part.seen_count + self._config[Key(Key.EJECT_1_COUNT + base)] - lead
-
     def _sort(self, part: PartState) -> None:
-        number, start = part.eject, self._sort_start(part)
-        wired = self._config[Key(Key.EJECT_1_COUNT + 5 * (number - 1))]
-        part.eject = 0
-        in_time = wired and self._place.count_at(self.now_ns) < start
-        if in_time and part.held is Why.OPEN and self.now_ns <= self.lease_until_ns and self.mode is not Mode.SHUT_DOWN:
-            self.sorters[number - 1].fire(start)
-
-    def _sorter_moved(self, number: int, on: bool, at_ns: int) -> None:
-        self.on_sorter(number, on, at_ns)
+        allowed = self.leased and part.held is Why.OPEN and self.mode is not Mode.SHUT_DOWN
+        self.sorters.fire(part, allowed, self.now_ns)
 
     def _decide(self, part: PartState) -> None:
-        start = self._window_start(part)
-        part.why = self._judgement(part, start)
-        if (part.why is Why.EARNED) != self._gate.blows:
-            until = (self._due(part) if self._gate.blows else start) + self._length(part)
+        start = self._place.window_start(part, self.now_ns)
+        why = self._judgement(part, start)
+        if (why is Why.EARNED) != self._gate.blows:
+            until = (self._place.due(part) if self._gate.blows else start) + self._place.length(part)
             if not self._gate.open(start, until, part.number, self.now_ns):
-                part.why = Why.QUEUE_FULL
-        part.phase = Phase.DECIDED
-        part.decided_count = self._place.count_at(self.now_ns)
-        part.awaited = part.why not in (Why.EARNED, Why.PURGED) and bool(self._config[Key.INPUTS] & Input.CONFIRM)
-        self.open_part += 1
-        self._tell(part)
-        fault = self._runs.add(part.why, self._config)
+                why = Why.QUEUE_FULL
+        if why not in (Why.EARNED, Why.PURGED) and self._config[Key.INPUTS] & Input.CONFIRM:
+            self.confirmations.await_part(part)
+        self.rows.decide(part, why, self._place.count_at(self.now_ns))
+        fault = self._runs.add(why, self._config)
         if fault is not Fault.NONE:
             self.shut_down(fault)
 
     def _judgement(self, part: PartState, start: int) -> Why:
         if self.mode is Mode.SHUT_DOWN:
             return Why.QUEUE_FULL if part.held is Why.QUEUE_FULL else Why.SHUT_DOWN
-        if self.blocked and part.number == self.next_part - 1:
+        if self.blocked and part.number == self.rows.next - 1:
             return Why.TOO_LONG
         if part.held is not Why.OPEN:
             return part.held
-        if self.now_ns > self.lease_until_ns:
+        if not self.leased:
             return Why.LEASE_EXPIRED
         if part.verdict is Verdict.PASS:
             return Why.TOO_CLOSE if self._gate.near(start, part.number, self.now_ns) else Why.EARNED
         return _BY_VERDICT[part.verdict]
 
-    # -- stopping --------------------------------------------------------------------------------------------------
-
-    def _line(self, runs: bool) -> None:
-        self._belt.set_running(runs, self.now_ns)
-        self._gate.line_moves(runs, self.now_ns)
-
     def _on_gate_cut(self) -> None:
         if self._gate.blows:
-            self._hold_all(Why.PURGED)
+            self.rows.hold_all(Why.PURGED)
             self._needs_purge = True
             if self.mode is Mode.RUN:
                 self.shut_down(Fault.OUTPUT_STUCK)
-
-    def shut_down(self, fault: Fault) -> None:
-        """Stop the line; sticky until `reset_fault`. The first fault stands."""
-        if self.mode is Mode.SHUT_DOWN:
-            return
-        self.mode, self.fault = Mode.SHUT_DOWN, fault
-        self._hold_all(Why.SHUT_DOWN)
-        self._line(False)
-        if not self._config or not self._gate.blows or fault is Fault.OUTPUT_STUCK:
-            self._gate.drop(self.now_ns)

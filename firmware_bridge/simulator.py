@@ -137,8 +137,7 @@ class SimulatedController:
         )
 
     def _tell_status(self, serial: int) -> None:
-        leased = self.parts.now_ns <= self.parts.lease_until_ns
-        flags = self.parts.blocked | leased << 1 | (self.parts.mode is Mode.RUN) << 2 | self.parts.gate << 3
+        flags = self.parts.blocked | self.parts.leased << 1 | (self.parts.mode is Mode.RUN) << 2 | self.parts.gate << 3
         self._send(
             Status(
                 serial=serial,
@@ -155,13 +154,9 @@ class SimulatedController:
         )
 
     def _hear(self, message: Message, at_ns: int) -> None:
-        if isinstance(message, Hello):
-            self._introduce()
-        elif isinstance(message, Set):
+        if isinstance(message, Set):
             if self.parts.mode is not Mode.RUN:
                 self._staged[message.key] = message.value
-        elif isinstance(message, Commit):
-            self._commit(message.crc)
         elif isinstance(message, Lease):
             self.parts.lease_until_ns = at_ns + message.lease_ms * _MS
             self._tell_status(message.serial)
@@ -169,9 +164,17 @@ class SimulatedController:
             self._on_judge(message)
         elif isinstance(message, Command):
             self._on_order(message.order)
+        else:
+            self._answer(message)
+
+    def _answer(self, message: Message) -> None:
+        if isinstance(message, Hello):
+            self._introduce()
+        elif isinstance(message, Commit):
+            self._commit(message.crc)
         elif isinstance(message, Read):
             for number in range(message.first, min(message.first + message.rows, self.parts.next_part)):
-                part = self.parts.row(number)
+                part = self.parts.rows.get(number)
                 if part is not None:
                     self._tell(part)
         elif isinstance(message, Count):
@@ -180,7 +183,7 @@ class SimulatedController:
             self._unknown_messages += 1
 
     def _tell_counters(self) -> None:
-        counters = self.parts.counters
+        counters = self.parts.rows.counters
         self._send(
             Counters(
                 late=counters.late % 2**16,
@@ -190,7 +193,7 @@ class SimulatedController:
                 contradictions=counters.contradictions % 2**16,
                 unknown_message=self._unknown_messages % 2**16,
                 glitches=0,
-                unexpected=counters.unexpected % 2**16,
+                unexpected=self.parts.confirmations.unexpected % 2**16,
                 limited=self.parts.limited % 2**16,
                 most_in_flight=counters.most_in_flight % 2**16,
                 overruns=0,
@@ -222,11 +225,11 @@ class SimulatedController:
 
     def _on_judge(self, message: Judge) -> None:
         if message.boot != self.boot:
-            self.parts.counters.stale += 1
+            self.parts.rows.counters.stale += 1
         elif message.verdict not in (Verdict.PASS, Verdict.REJECT, Verdict.NOT_INSPECTED):
-            self.parts.counters.unknown_part += 1
+            self.parts.rows.counters.unknown_part += 1
         else:
-            self.parts.judge(message.part, Verdict(message.verdict), message.eject)
+            self.parts.rows.judge(message.part, Verdict(message.verdict), message.eject)
 
     def _on_order(self, order: int) -> None:
         if order == Order.RUN:

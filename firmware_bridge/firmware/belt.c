@@ -8,6 +8,7 @@
 
 uint16_t config[KEYS];
 bool configured;
+struct counters counters;
 uint32_t clock_now, place_now, moved_clock;
 bool by_clock;
 
@@ -37,6 +38,7 @@ static void translate(void) {
 
 void belt_reset(void) {
     configured = by_clock = false;
+    counters = (struct counters){0};
     clock_turns = 0;
     window_clock = moved_clock = clock_now = hal_clock();
     window_place = place_now = hal_count();

@@ -10,6 +10,7 @@
 
 extern uint16_t config[KEYS];
 extern bool configured;
+extern struct counters counters; /* what was odd since the start; the fields of message COUNTERS */
 
 extern uint32_t clock_now, place_now; /* sampled once in every turn of the main loop */
 extern uint32_t moved_clock;          /* when the place last changed */

@@ -1,6 +1,7 @@
 /* See comms.h. */
 #include "comms.h"
 
+#include "flash.h"
 #include "framing.h"
 #include "inputs.h"
 #include "outputs.h"
@@ -18,7 +19,7 @@ static uint32_t config_crc;
 static uint8_t crc_key; /* the check of the live configuration goes on here */
 static uint32_t crc_sum;
 static bool owes_ident, owes_status, owes_counters;
-static uint16_t status_serial, unknown_messages;
+static uint16_t status_serial;
 static uint8_t next_row;
 
 /* -- the configuration ------------------------------------------------------------------------------------------ */
@@ -52,16 +53,14 @@ static void set(uint8_t key, uint32_t value) {
     staged_set[key >> 3] |= 1 << (key & 7);
 }
 
-/* The bounds of protocol.settings_error: no number that arithmetic here could not stand. */
+static const uint16_t bounds[KEYS][2] PROGMEM = {KEY_BOUNDS};
+
+/* No number that the arithmetic here could not stand; firmware_bridge/settings.py says the same in words. */
 static bool sane(void) {
-    const uint16_t *s = staged;
-    bool ok = s[KEY_GATE_COUNT] && s[KEY_GUARD_COUNT] && s[KEY_PART_MAX_COUNT] && s[KEY_DEBOUNCE_US] <= 10000 &&
-              s[KEY_STROBE_US] && s[KEY_STROBE_US] <= 30000 && s[KEY_LEAD_MS] <= 250 && s[KEY_MAX_ON_MS] &&
-              s[KEY_MAX_ON_MS] <= 30000 && s[KEY_MIN_ON_MS] < s[KEY_MAX_ON_MS] && s[KEY_MIN_ON_MS] <= 1000 && s[KEY_MIN_OFF_MS] <= 250 &&
-              s[KEY_ENERGISED_PASSES] <= 1 && s[KEY_LAST_PARTS] <= 32 && s[KEY_ENCODER] <= 2 && s[KEY_INPUTS] <= 7;
-    for (uint8_t key = KEY_EJECT_1_COUNT; key < KEYS; key += 5)
-        ok = ok && s[key + 1] <= 30000 && s[key + 2] <= 250 && s[key + 3] <= 30000 && s[key + 4] <= 30000;
-    return ok;
+    for (uint8_t key = 1; key < KEYS; key++)
+        if (staged[key] < pgm_read_word(&bounds[key][0]) || staged[key] > pgm_read_word(&bounds[key][1]))
+            return false;
+    return staged[KEY_MIN_ON_MS] < staged[KEY_MAX_ON_MS];
 }
 
 static void commit(uint32_t wanted) {
@@ -128,7 +127,7 @@ static void answer_status(uint16_t serial) {
 
 static void hear(const uint8_t *p, uint8_t length) {
     if (p[0] < M_HELLO || p[0] > M_COUNT || length != (LENGTHS >> (4 * (p[0] - 1)) & 15)) {
-        unknown_messages++;
+        counters.unknown_message++;
         return;
     }
     switch (p[0]) {
@@ -181,7 +180,7 @@ static uint8_t ident(void) {
     put32(M_IDENT_BOOT, boot);
     put32(M_IDENT_PREVIOUS_PARTS, birth.previous_parts);
     put32(M_IDENT_CLOCK_HZ, CLOCK_HZ);
-    put32(M_IDENT_CONFIG_CRC, config_crc);
+    put32(M_IDENT_CONFIG_CRC, configured ? config_crc : 0);
     message[M_IDENT_RING] = RING;
     message[M_IDENT_RESET_CAUSE] = birth.reset_cause;
     return M_IDENT_LENGTH;
@@ -205,20 +204,13 @@ static uint8_t status(void) {
     return M_STATUS_LENGTH;
 }
 
-static uint8_t counters(void) {
+static uint8_t counts(void) {
     owes_counters = false;
+    counters.overruns = hal_overruns();
     message[0] = M_COUNTERS;
-    put16(M_COUNTERS_LATE, parts_counters.late);
-    put16(M_COUNTERS_STALE, parts_counters.stale);
-    put16(M_COUNTERS_UNKNOWN_PART, parts_counters.unknown_part);
-    put16(M_COUNTERS_REPEATED, parts_counters.repeated);
-    put16(M_COUNTERS_CONTRADICTIONS, parts_counters.contradictions);
-    put16(M_COUNTERS_UNKNOWN_MESSAGE, unknown_messages);
-    put16(M_COUNTERS_GLITCHES, inputs_glitches);
-    put16(M_COUNTERS_UNEXPECTED, parts_counters.unexpected);
-    put16(M_COUNTERS_LIMITED, outputs_limited);
-    put16(M_COUNTERS_MOST_IN_FLIGHT, parts_counters.most_in_flight);
-    put16(M_COUNTERS_OVERRUNS, hal_overruns());
+    const uint16_t *count = &counters.late; /* the struct holds nothing but these, in the order of the message */
+    for (uint8_t at = 1; at < M_COUNTERS_LENGTH; at += 2)
+        put16(at, *count++);
     return M_COUNTERS_LENGTH;
 }
 
@@ -255,7 +247,7 @@ static void speak(void) {
     else if (parts_dirty)
         length = row();
     else if (owes_counters)
-        length = counters();
+        length = counts();
     else
         return;
     hal_send(out, frame(message, length, out));
@@ -266,7 +258,6 @@ void comms_reset(const struct birth *of) {
     deframer = (struct deframer){0};
     config_crc = 0;
     owes_ident = owes_status = owes_counters = false;
-    unknown_messages = 0;
     next_row = 0;
     unstage();
 }

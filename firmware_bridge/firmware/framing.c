@@ -1,12 +1,7 @@
 /* See framing.h. COBS: Cheshire & Baker, IEEE/ACM ToN 7(2), 1999. */
 #include "framing.h"
 
-#ifdef __AVR__
-#include <avr/pgmspace.h> /* tables stay in flash: RAM is for rows */
-#else
-#define PROGMEM
-#define pgm_read_dword(at) (*(at))
-#endif
+#include "flash.h"
 
 /* Sixteen entries instead of 256: 64 bytes, and a frame still costs less than it takes to arrive. */
 static const uint32_t nibbles[16] PROGMEM = {

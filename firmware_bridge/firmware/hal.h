@@ -14,6 +14,7 @@
 
 /* One bit for each output; bit n belongs to slot n. Slot 0 is the gate (ejector 0), 1 to 3 are the sorters. */
 #define OUT_GATE 0x01
+#define OUT_EJECTORS 0x0f
 #define OUT_CAMERA 0x10
 #define OUT_LINE_RUN 0x20
 #define OUT_ALL 0x3f

@@ -7,7 +7,6 @@
 #define CONFIRM_TICKS (1 * TICKS_PER_MS)
 
 bool inputs_eye_blocked;
-uint16_t inputs_glitches;
 
 static struct slow {
     bool raw, steady;
@@ -16,7 +15,6 @@ static struct slow {
 
 void inputs_reset(void) {
     inputs_eye_blocked = hal_eye_blocked();
-    inputs_glitches = 0;
     for (uint8_t i = 0; i < 3; i++)
         slow[i] = (struct slow){false, false, clock_now};
 }
@@ -36,7 +34,7 @@ static void poll_eye(void) {
     }
     hal_eye_taken(&edge);
     if (level == inputs_eye_blocked) {
-        inputs_glitches++;
+        counters.glitches++;
         return;
     }
     inputs_eye_blocked = level;

@@ -5,7 +5,6 @@
 #include "belt.h"
 
 extern bool inputs_eye_blocked; /* what the eye says, once it has said it long enough */
-extern uint16_t inputs_glitches;
 
 void inputs_reset(void);
 void inputs_poll(void);

@@ -15,7 +15,6 @@ struct sorter {
 };
 
 bool outputs_gate;
-uint16_t outputs_limited;
 
 static struct window windows[WINDOWS];
 static uint8_t queued;
@@ -26,17 +25,18 @@ static uint8_t last_number;
 static bool purging;
 static uint32_t purge_until;
 static struct sorter sorters[3];
-static bool camera_wanted, camera_fired;
-static uint32_t camera_at, camera_clock;
+static uint32_t camera_number, camera_at; /* what parts wants */
+static uint32_t camera_loaded;            /* the part whose edge the machine has */
+static uint32_t camera_fired, camera_clock;
 static uint8_t stuck;
 
 void outputs_reset(void) {
     queued = 0;
-    outputs_gate = had_window = purging = camera_wanted = camera_fired = false;
+    outputs_gate = had_window = purging = false;
+    camera_number = camera_loaded = camera_fired = 0;
     stuck = 0;
-    outputs_limited = 0;
     for (uint8_t i = 0; i < 3; i++)
-        sorters[i].armed = sorters[i].on = sorters[i].rested = false;
+        sorters[i] = (struct sorter){.since = clock_now};
     hal_drive(0, OUT_ALL);
     hal_set_votes(0);
     hal_take_fired();
@@ -76,7 +76,6 @@ bool outputs_window(uint32_t start, uint32_t until, uint32_t number) {
     return true;
 }
 
-
 void outputs_purge(uint32_t until) {
     purging = true;
     purge_until = until;
@@ -84,22 +83,22 @@ void outputs_purge(uint32_t until) {
 
 bool outputs_purging(void) { return purging; }
 
-void outputs_camera(bool wanted, uint32_t at) {
-    camera_wanted = wanted;
+void outputs_camera(uint32_t number, uint32_t at) {
+    camera_number = number;
     camera_at = at;
 }
 
-bool outputs_camera_fired(uint32_t *clock) {
-    bool fired = camera_fired;
-    camera_fired = false;
+uint32_t outputs_camera_fired(uint32_t *clock) {
+    uint32_t number = camera_fired;
+    camera_fired = 0;
     *clock = camera_clock;
-    return fired;
+    return number;
 }
 
 bool outputs_sort(uint8_t ejector, uint32_t start) {
     struct sorter *s = &sorters[ejector - 1];
     if (s->armed || s->on) {
-        outputs_limited++;
+        counters.limited++;
         return false;
     }
     s->armed = true;
@@ -131,7 +130,7 @@ static void gate_off(void) {
     if (queued)
         pop_window();
     if (!whole) {
-        outputs_limited++;
+        counters.limited++;
         parts_gate_cut();
     }
 }
@@ -163,7 +162,7 @@ static void notice_sorters(uint8_t fired, uint8_t level) {
         }
         if (s->armed && !s->rested && reached(place_now, s->start)) {
             s->armed = false;
-            outputs_limited++;
+            counters.limited++;
         }
         if (!s->on && clock_now - s->since >= config[KEY_EJECT_1_MIN_OFF_MS + 5 * i] * TICKS_PER_MS)
             s->rested = true;
@@ -175,8 +174,9 @@ static void notice(void) {
     notice_gate(fired, level);
     notice_sorters(fired, level);
     if (fired & OUT_CAMERA) {
-        camera_fired = true;
-        camera_wanted = false;
+        camera_fired = camera_loaded;
+        if (camera_number == camera_loaded)
+            camera_number = 0;
         camera_clock = belt_expand(hal_stamp(SLOT_CAMERA));
     }
 }
@@ -265,15 +265,14 @@ static bool same(const struct edge *a, const struct edge *b) {
     return a->at == b->at && a->set == b->set && a->clear == b->clear && a->vote == b->vote;
 }
 
-static void load(enum domain domain) {
+static bool load(enum domain domain) {
     uint8_t fired;
     const struct edge_list *loaded = hal_loaded(domain, &fired), *list = list_of[domain];
     uint8_t left = loaded->length - fired;
     bool changed = left != list->length;
     for (uint8_t i = 0; i < left && !changed; i++)
         changed = !same(&loaded->edges[fired + i], &list->edges[i]);
-    if (changed)
-        hal_load(domain, list);
+    return !changed || hal_load(domain, list);
 }
 
 static void plan(void) {
@@ -284,20 +283,23 @@ static void plan(void) {
     if (!purging)
         plan_gate();
     plan_sorters();
-    if (camera_wanted)
+    if (camera_number)
         add(by_place(), camera_at, SLOT_CAMERA, true, 0);
-    load(BY_COUNT);
-    load(BY_CLOCK);
+    bool loaded = load(by_place());
+    load(by_clock ? BY_COUNT : BY_CLOCK);
+    if (loaded)
+        camera_loaded = camera_number;
 }
 
 void outputs_drop(void) {
     notice();
     queued = 0;
-    purging = had_window = false;
-    /* First the edges that were to come, then the output: the other way round it could come on again in between. */
+    purging = had_window = outputs_gate = false;
+    for (uint8_t i = 0; i < 3; i++)
+        sorters[i] = (struct sorter){.since = clock_now};
+    /* First the edges that were to come, then the outputs: the other way round one could come on again in between. */
     plan();
-    hal_drive(0, OUT_GATE);
-    outputs_gate = false;
+    hal_drive(0, OUT_EJECTORS);
 }
 
 static void purge(void) {
@@ -331,6 +333,8 @@ static void watch_pins(void) {
 void outputs_poll(void) {
     notice();
     watch_pins();
+    if (had_window && reached(place_now, last_until + belt_min_off))
+        had_window = false; /* long ago; it must not look near when the place has wrapped */
     if (purging)
         purge();
     plan();

@@ -9,7 +9,6 @@
 #define WINDOWS 4
 
 extern bool outputs_gate; /* the gate is energised */
-extern uint16_t outputs_limited;
 
 void outputs_reset(void);
 void outputs_poll(void);
@@ -17,12 +16,12 @@ void outputs_poll(void);
 /* The gate is to be energised from place `start` to place `until` for part `number`; false if too many wait. */
 bool outputs_window(uint32_t start, uint32_t until, uint32_t number);
 bool outputs_window_near(uint32_t start, uint32_t number); /* the last window ends too close before `start` */
-void outputs_drop(void);                                   /* forget all windows and de-energise the gate */
+void outputs_drop(void);                                   /* forget all windows and pulses, de-energise the ejectors */
 void outputs_purge(uint32_t until);                        /* energise the gate up to a place, whatever comes */
 bool outputs_purging(void);
 
-void outputs_camera(bool wanted, uint32_t at); /* the camera's trigger; `camera_fired` says when it happened */
-bool outputs_camera_fired(uint32_t *clock);
+void outputs_camera(uint32_t number, uint32_t at); /* the next trigger is for this part; number 0: for none */
+uint32_t outputs_camera_fired(uint32_t *clock);    /* the part it was made for since the last call, and when; or 0 */
 
 bool outputs_sort(uint8_t ejector, uint32_t start); /* a pulse of sorter 1 to 3; false if it is still busy */
 void outputs_line_run(bool run);

@@ -6,7 +6,6 @@
 struct part parts_rows[RING];
 uint32_t parts_next, parts_open;
 uint8_t parts_mode, parts_fault, parts_dirty;
-struct counters parts_counters;
 uint32_t boot;
 
 static bool blocked; /* something is in the eye: the newest part, or what lay there at power-up */
@@ -14,6 +13,8 @@ static uint32_t blocked_at;
 static bool needs_purge;
 static bool leased;
 static uint32_t lease_until;
+static bool flushing; /* no encoder, and the belt may not have its speed yet */
+static uint32_t flush_until;
 static uint16_t reject_run, unknown_run;
 static uint32_t last_bad; /* the last 32 decisions, newest in bit 0: 1 if judged bad */
 static uint32_t trigger_next, confirm_next; /* first part that is not triggered, that may still be confirmed */
@@ -23,15 +24,13 @@ void parts_reset(void) {
     parts_mode = MODE_BOOT;
     parts_fault = FAULT_NONE;
     parts_dirty = 0;
-    parts_counters = (struct counters){0};
-    blocked = leased = false;
+    blocked = leased = flushing = false;
     needs_purge = true;
     reject_run = unknown_run = 0;
     last_bad = 0;
     for (uint8_t i = 0; i < RING; i++)
         parts_rows[i] = (struct part){0};
 }
-
 
 bool parts_has(uint32_t number) {
     return number && number < parts_next && parts_next - number <= RING;
@@ -83,6 +82,7 @@ void parts_configured(void) {
         parts_tell(part);
     }
     trigger_next = confirm_next = parts_next;
+    outputs_camera(0, 0);
     blocked = inputs_eye_blocked;
     blocked_at = place_now;
     needs_purge = true;
@@ -94,6 +94,8 @@ void parts_configured(void) {
 static uint8_t first_hold(struct part *before, uint32_t place) {
     if (parts_mode == MODE_SHUT_DOWN)
         return WHY_SHUT_DOWN;
+    if (flushing)
+        return WHY_PURGED;
     if (before == 0 || !(before->flags & PART_ENDED))
         return WHY_OPEN;
     uint32_t end = before->seen + (by_clock ? (uint32_t)before->length << 7 : before->length);
@@ -103,18 +105,22 @@ static uint8_t first_hold(struct part *before, uint32_t place) {
     return WHY_TOO_CLOSE;
 }
 
+static void decide(struct part *part, uint32_t number);
+
 static void see(uint32_t place, uint32_t clock) {
     struct part *part = ROW(parts_next);
     uint8_t held = WHY_NOT_CONFIGURED;
     if (configured) {
         bool full = parts_next > RING && part->phase != PHASE_DECIDED;
         struct part *before = parts_has(parts_next - 1) ? ROW(parts_next - 1) : 0;
+        /* Parts come and the belt is said to stand: nothing would ever reach the gate. */
+        if (before && place == before->seen && !by_clock && parts_mode == MODE_RUN)
+            parts_shut_down(FAULT_ENCODER_LOST);
         held = full ? WHY_QUEUE_FULL : first_hold(before, place);
         if (full) {
-            /* Its row is needed for this one: it has no outcome any more, and the line has no business running. */
-            part->phase = PHASE_DECIDED;
-            parts_open++;
+            /* The oldest row is needed for this part: it is decided long before its time, and the line must stop. */
             parts_shut_down(FAULT_QUEUE_FULL);
+            decide(part, parts_open);
         }
     }
     uint8_t dirty = part->flags & PART_DIRTY;
@@ -125,8 +131,8 @@ static void see(uint32_t place, uint32_t clock) {
         part->phase = PHASE_DECIDED;
         parts_open = trigger_next = confirm_next = parts_next;
     }
-    if (parts_next - parts_open > parts_counters.most_in_flight)
-        parts_counters.most_in_flight = parts_next - parts_open;
+    if (parts_next - parts_open > counters.most_in_flight)
+        counters.most_in_flight = parts_next - parts_open;
     parts_tell(part);
 }
 
@@ -151,25 +157,25 @@ void parts_eye(bool now_blocked, uint32_t place, uint32_t clock) {
 
 void parts_judge(uint32_t of_boot, uint32_t number, uint8_t verdict, uint8_t eject) {
     if (of_boot != boot) {
-        parts_counters.stale++;
+        counters.stale++;
         return;
     }
     if (!parts_has(number) || verdict < VERDICT_PASS || verdict > VERDICT_NOT_INSPECTED) {
-        parts_counters.unknown_part++;
+        counters.unknown_part++;
         return;
     }
     struct part *part = ROW(number);
     parts_tell(part);
     if (part->verdict == verdict) {
-        parts_counters.repeated++;
+        counters.repeated++;
     } else if (part->phase == PHASE_DECIDED) {
-        parts_counters.late++;
+        counters.late++;
     } else if (part->verdict == VERDICT_NONE) {
         part->verdict = verdict;
         part->eject = eject <= 3 ? eject : 0;
     } else {
         part->held = WHY_CONTRADICTION;
-        parts_counters.contradictions++;
+        counters.contradictions++;
     }
 }
 
@@ -192,6 +198,8 @@ static void run(void) {
     if (purge || by_clock)
         hold_all(WHY_PURGED);
     needs_purge = false;
+    flushing = by_clock;
+    flush_until = place_now + belt_distance(KEY_GATE_COUNT);
     outputs_line_run(true);
 }
 
@@ -211,6 +219,8 @@ static void stop(void) {
 static void reset(void) {
     if (parts_mode != MODE_SHUT_DOWN)
         return;
+    /* A configuration that has lost a bit is none. */
+    configured = configured && parts_fault != FAULT_CONFIG_CRC;
     parts_mode = configured ? MODE_READY : MODE_BOOT;
     parts_fault = FAULT_NONE;
     reject_run = unknown_run = 0;
@@ -283,7 +293,8 @@ static void count_runs(uint8_t why) {
         parts_shut_down(FAULT_REJECTS_OF_LAST);
 }
 
-static void decide(struct part *part, uint32_t number, uint32_t start) {
+static void decide(struct part *part, uint32_t number) {
+    uint32_t start = window_start(part);
     uint8_t why = judgement(part, number, start);
     bool moves = (why == WHY_EARNED) == !blows();
     if (moves) {
@@ -306,28 +317,26 @@ static void decide(struct part *part, uint32_t number, uint32_t start) {
 static void decide_due(void) {
     while (parts_open < parts_next) {
         struct part *part = ROW(parts_open);
-        uint32_t start = window_start(part);
-        if (!reached(place_now, start - belt_distance(KEY_GUARD_COUNT)))
+        if (!reached(place_now, window_start(part) - belt_distance(KEY_GUARD_COUNT)))
             return;
-        decide(part, parts_open, start);
+        decide(part, parts_open);
     }
 }
 
 static void trigger_due(void) {
-    uint32_t clock;
-    bool fired = outputs_camera_fired(&clock);
-    if (fired && parts_has(trigger_next)) {
-        struct part *part = ROW(trigger_next);
+    uint32_t clock, number = outputs_camera_fired(&clock);
+    if (undecided(number)) {
+        struct part *part = ROW(number);
         part->trigger_clock = clock;
-        if (part->phase == PHASE_SEEN)
-            part->phase = PHASE_TRIGGERED;
+        part->phase = PHASE_TRIGGERED;
         parts_tell(part);
-        trigger_next++;
     }
-    while (trigger_next < parts_next && !undecided(trigger_next))
+    while (trigger_next < parts_next && (trigger_next == number || !undecided(trigger_next)))
         trigger_next++;
-    bool wanted = trigger_next < parts_next;
-    outputs_camera(wanted, wanted ? ROW(trigger_next)->seen + belt_distance(KEY_CAMERA_COUNT) : 0);
+    if (trigger_next < parts_next)
+        outputs_camera(trigger_next, ROW(trigger_next)->seen + belt_distance(KEY_CAMERA_COUNT));
+    else
+        outputs_camera(0, 0);
 }
 
 static void sort_due(void) {
@@ -368,7 +377,7 @@ void parts_confirm(void) {
         parts_tell(part);
         return;
     }
-    parts_counters.unexpected++;
+    counters.unexpected++;
 }
 
 static void confirm_due(void) {
@@ -403,8 +412,12 @@ void parts_poll(void) {
         return;
     if (hal_encoder_lost())
         parts_shut_down(FAULT_ENCODER_LOST);
-    if (blocked && reached(place_now, blocked_at + belt_distance(KEY_EYE_STUCK_COUNT)))
+    if (flushing && reached(place_now, flush_until))
+        flushing = false;
+    if (blocked && reached(place_now, blocked_at + belt_distance(KEY_EYE_STUCK_COUNT))) {
+        blocked_at = place_now - belt_distance(KEY_EYE_STUCK_COUNT); /* or it would look young when the place wraps */
         parts_shut_down(FAULT_EYE_STUCK);
+    }
     sort_due();
     trigger_due();
     decide_due();

@@ -20,14 +20,9 @@ struct part {
     uint8_t flags;
 };
 
-struct counters {
-    uint16_t late, stale, unknown_part, repeated, contradictions, unexpected, most_in_flight;
-};
-
 extern struct part parts_rows[RING];
 extern uint32_t parts_next, parts_open; /* running numbers; all before parts_open are decided */
 extern uint8_t parts_mode, parts_fault, parts_dirty;
-extern struct counters parts_counters;
 extern uint32_t boot;
 
 #define ROW(number) (&parts_rows[(number) % RING])

@@ -4,6 +4,8 @@
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
+#include <stdint.h>
+
 #define PROTOCOL_VERSION 0x5beaef2cUL
 #define RING 32
 
@@ -118,6 +120,43 @@ enum key {
 #define KEYS 36
 #define KEYS_REQUIRED 16
 #define KEY_ENCODER_DEFAULT 2
+#define KEY_BOUNDS \
+    {0, 0}, \
+    {0, 65535}, \
+    {1, 65535}, \
+    {1, 65535}, \
+    {0, 65535}, \
+    {1, 65535}, \
+    {0, 65535}, \
+    {0, 10000}, \
+    {1, 30000}, \
+    {0, 250}, \
+    {0, 1000}, \
+    {1, 30000}, \
+    {0, 250}, \
+    {0, 1}, \
+    {0, 65535}, \
+    {0, 65535}, \
+    {0, 65535}, \
+    {0, 65535}, \
+    {0, 32}, \
+    {0, 2}, \
+    {0, 7}, \
+    {0, 65535}, \
+    {0, 30000}, \
+    {0, 250}, \
+    {0, 30000}, \
+    {0, 30000}, \
+    {0, 65535}, \
+    {0, 30000}, \
+    {0, 250}, \
+    {0, 30000}, \
+    {0, 30000}, \
+    {0, 65535}, \
+    {0, 30000}, \
+    {0, 250}, \
+    {0, 30000}, \
+    {0, 30000}, \
 
 #define M_HELLO 0x01
 #define M_HELLO_PROTOCOL 1
@@ -205,5 +244,19 @@ enum key {
 #define M_COUNTERS_MOST_IN_FLIGHT 19
 #define M_COUNTERS_OVERRUNS 21
 #define M_COUNTERS_LENGTH 23
+
+struct counters {
+    uint16_t late;
+    uint16_t stale;
+    uint16_t unknown_part;
+    uint16_t repeated;
+    uint16_t contradictions;
+    uint16_t unknown_message;
+    uint16_t glitches;
+    uint16_t unexpected;
+    uint16_t limited;
+    uint16_t most_in_flight;
+    uint16_t overruns;
+};
 
 #endif
