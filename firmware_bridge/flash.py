@@ -22,7 +22,11 @@ FOLDER = Path(__file__).parent / "firmware"
 CORE = ("parts.c", "outputs.c", "belt.c", "inputs.c", "comms.c", "framing.c")
 FLASH_BYTES = 16 * 1024
 RAM_BYTES = 1536
-_FLAGS = ("-mmcu=atmega328p", "-DF_CPU=16000000UL", "-Os", "-flto", "-std=gnu99", "-Wall", "-Wextra", "-Werror")
+HAL = ("hal_avr.c", "hal_avr_inputs.c", "hal_avr_main.c")
+_FLAGS = (
+    *("-mmcu=atmega328p", "-DF_CPU=16000000UL", "-std=gnu99", "-Wall", "-Wextra", "-Werror"),
+    *("-Os", "-flto", "-mrelax", "-mstrict-X", "-fshort-enums"),
+)
 
 
 class FlashError(Exception):
@@ -70,7 +74,7 @@ def build(folder: Path | None = None) -> Built:
     elf, hexfile = target / "controller.elf", target / "controller.hex"
     if folder is not None or not hexfile.exists():
         fresh = target / f"controller.{os.getpid()}.elf"
-        sources = [FOLDER / name for name in (*CORE, "hal_avr.c")]
+        sources = [FOLDER / name for name in (*CORE, *HAL)]
         run_tool("avr-gcc", "gcc-avr avr-libc", *_FLAGS, "-o", fresh, *sources)
         fresh.replace(elf)
         run_tool("avr-objcopy", "binutils-avr", "-O", "ihex", "-R", ".eeprom", elf, hexfile)
