@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from firmware_bridge.flash import FOLDER, FlashError, build, cache, run_tool
+from firmware_bridge.flash import FOLDER, FlashError, ToolMissing, build, cache, run_tool
 from firmware_bridge.protocol import Input
 from firmware_bridge.simulated_outputs import Belt
 
@@ -39,7 +39,7 @@ def library(folder: Path | None = None) -> Path:
     target = (folder or cache()) / "libsimavr_harness.so"
     if not target.exists():
         if not Path("/usr/include/simavr/sim_avr.h").exists():
-            raise FlashError("simavr's headers are missing: install the Debian packages libsimavr-dev libelf-dev")
+            raise ToolMissing("simavr's headers are missing: install the Debian packages libsimavr-dev libelf-dev")
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(f".{os.getpid()}")
         source = FOLDER / "simavr_harness.c"

@@ -3,7 +3,7 @@
  * Timer 1 runs at 2 MHz and is the clock, the eye's capture, and the compare of timed edges. INT0 counts the belt.
  * Interrupts only stamp, count and move outputs; every rule is in the main loop. What they promise: an edge by count
  * comes within 10 us of the encoder's edge; one by the clock within 1 us of its tick, 25 us with the encoder at 20 kHz.
- * So no code keeps interrupts out for longer than 85 cycles.
+ * So nothing keeps the encoder's interrupt waiting for longer than 100 cycles, but its own bookkeeping after an edge.
  *
  * TIFR1 is never written: a write meant to clear one flag would clear all of them in Debian's simavr, and the clock
  * would lose an overflow. A stale compare is recognised by looking at the time instead. */
@@ -21,12 +21,15 @@
 #define EARLY 28
 #define NEAR 11
 #define SHUT 2
+/* Bits of GPIOR0, which can be tested without a register. */
+#define QUADRATURE 0
+#define BEHIND 1 /* lag is not 0 */
 #define SHORTEST_STROBE 40 /* ticks: the compare that ends it must still be to come when it is set */
 
 volatile uint16_t clock_high, count_low, count_high;
+/* How far the belt has run back, and not forth again. */
 static volatile uint16_t lag;
 static volatile bool lost;
-static volatile uint8_t quadrature; /* the mask of pin A, or 0 */
 static volatile uint8_t votes, fired;
 static volatile uint16_t stamps[SLOTS];
 static uint16_t strobe_ticks, strobe_end;
@@ -36,8 +39,8 @@ static uint8_t active[2];
 /* The list in use, unrolled for the interrupts: the next edge, how many are left, and what is next to happen to the port. */
 static const struct edge *volatile next[2];
 static volatile uint8_t left[2];
-static volatile uint16_t next_count;
-static volatile struct {
+static volatile uint16_t next_count, count_stamp;
+static struct move {
     uint8_t set, keep;
 } moves[2];
 
@@ -65,91 +68,126 @@ uint32_t hal_count(void) {
 bool hal_encoder_lost(void) { return lost; }
 
 void hal_encoder(uint8_t kind) {
-    quadrature = kind == ENCODER_QUADRATURE ? 1 << PD2 : 0;
+    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { lag = 0; }
+    GPIOR0 = kind == ENCODER_QUADRATURE ? 1 << QUADRATURE : 0;
     EIMSK = kind == ENCODER_CLOCK ? 0 : 1 << INT0;
 }
 
 /* -- edges ------------------------------------------------------------------------------------------------------ */
 
-/* All edges of one instant move the port in one write, which is made ready here: interrupts are too short to look it
- * up. An edge with a vote moves it only with the second vote. Interrupts are off in all of these. */
-static void arm(void) {
-    for (uint8_t domain = 0; domain < 2; domain++) {
-        const struct edge *edge = next[domain];
-        uint8_t set = 0, keep = 0xff, cast = votes;
+/* What the edges at the head of a list do to the port, all that are of one instant, in one write. It is made ready
+ * before, since an interrupt is too short to look it up. An edge with a vote is left out: `made` sees to it. */
+static __attribute__((noinline)) struct move move_of(const struct edge *edge, uint8_t length) {
+    struct move move = {0, 0xff};
+    if (length) {
         uint16_t at = edge->at;
-        for (uint8_t i = left[domain]; i && edge->at == at; i--, edge++) {
-            if (edge->vote && (cast |= edge->vote) != 3)
-                continue;
-            set |= edge->set;
-            keep &= ~edge->clear;
-        }
-        moves[domain].set = set;
-        moves[domain].keep = keep;
+        do {
+            if (!edge->vote) {
+                move.set |= edge->set;
+                move.keep &= ~edge->clear;
+            }
+            edge++;
+        } while (--length && edge->at == at);
     }
-    next_count = next[BY_COUNT]->at;
+    return move;
 }
 
 static inline __attribute__((always_inline)) void move(enum domain domain) {
     PORTC = (PORTC | moves[domain].set) & moves[domain].keep;
 }
 
-/* The first edge that is left has moved its pin at `stamp`. */
-static inline __attribute__((always_inline)) void made(enum domain domain, uint16_t stamp) {
-    const struct edge *edge = next[domain];
+/* An edge has come; its pin moved at `stamp`, but for an edge with a vote, which moves it now if its vote is the
+ * second. Interrupts are off. */
+static __attribute__((noinline)) void made(const struct edge *edge, uint16_t stamp) {
     uint8_t set = edge->set, vote = edge->vote;
-    next[domain] = edge + 1;
-    left[domain]--;
-    if (vote && (votes |= vote) != 3)
-        return;
-    stamps[edge->slot] = stamp;
-    fired |= set;
-    if (set & OUT_CAMERA) {
-        stamp += strobe_ticks;
-        strobe_end = stamp;
-        OCR1B = stamp;
-        TIMSK1 |= 1 << OCIE1B;
+    if (set) {
+        stamps[edge->slot] = stamp;
+        fired |= set;
+        if (set & OUT_CAMERA) {
+            stamp += strobe_ticks;
+            strobe_end = stamp;
+            OCR1B = stamp;
+            TIMSK1 |= 1 << OCIE1B;
+        }
+    } else if (vote) {
+        vote |= votes;
+        votes = vote;
+        if (vote == 3)
+            PORTC &= ~edge->clear;
     }
 }
 
-/* The belt has come to `next_count`. */
-static inline __attribute__((always_inline)) void move_by_count(void) {
-    move(BY_COUNT);
-    uint16_t stamp = TCNT1, at = next_count;
-    do
-        made(BY_COUNT, stamp);
-    while (left[BY_COUNT] && next[BY_COUNT]->at == at);
-    arm();
+/* The port has moved as the edges of `next_count` ask: what follows from that. */
+static __attribute__((noinline)) void settle_count(uint16_t stamp) {
+    const struct edge *edge = next[BY_COUNT];
+    uint16_t at = next_count;
+    uint8_t length = left[BY_COUNT];
+    for (; length && edge->at == at; length--, edge++)
+        made(edge, stamp);
+    next[BY_COUNT] = edge;
+    left[BY_COUNT] = length;
+    next_count = edge->at;
+    moves[BY_COUNT] = move_of(edge, length);
 }
 
-ISR(INT0_vect) {
-    uint8_t pins = PIND, mask = quadrature;
-    if (mask && !((pins >> 1 ^ pins) & mask)) {
-        uint16_t behind = lag;
+/* -- the encoder ------------------------------------------------------------------------------------------------ */
+
+/* The short way, with three registers: one count forwards, and the port if it is `next_count`. At 20 kHz it runs in
+ * every 800 cycles, and from the encoder's edge to the pin is what 10 us are promised for. Everything else goes on in
+ * two interrupts of this chip that are used for nothing else, as functions that end in `reti`. */
+#define DUE_vect TWI_vect
+#define OTHER_vect SPM_READY_vect
+#define RESTORE "pop r18\n pop r25\n pop r24\n out __SREG__, r24\n pop r24\n"
+
+ISR(DUE_vect) { settle_count(count_stamp); }
+
+ISR(OTHER_vect) {
+    uint8_t pins = PIND;
+    uint16_t behind = lag;
+    if (GPIOR0 & (1 << QUADRATURE) && !((pins >> 1 ^ pins) & (1 << PD2))) {
         if (behind == 0xffff)
             lost = true;
         else
             lag = behind + 1;
+        GPIOR0 |= 1 << BEHIND;
         return;
     }
-    uint16_t behind = lag;
     if (behind) {
-        lag = behind - 1;
+        lag = --behind;
+        if (!behind)
+            GPIOR0 &= ~(1 << BEHIND);
         return;
     }
     uint16_t count = count_low + 1;
     count_low = count;
-    if (count == next_count && left[BY_COUNT])
-        move_by_count();
     if (count == 0)
         count_high++;
+    if (count != next_count)
+        return;
+    move(BY_COUNT);
+    settle_count(TCNT1);
 }
 
-/* The same for whoever is in less of a hurry. A vote by the clock may be the second for an edge by count. */
-static __attribute__((noinline)) void settle(enum domain domain, uint16_t stamp) {
-    made(domain, stamp);
-    arm();
+ISR(INT0_vect, ISR_NAKED) {
+    __asm__ volatile(
+        "push r24\n in r24, __SREG__\n push r24\n push r25\n push r18\n"
+        "sbis %[flags], %[quadrature]\n rjmp 1f\n"
+        "in r24, %[pins]\n mov r25, r24\n lsr r25\n eor r25, r24\n sbrs r25, %[a]\n rjmp 3f\n" /* A = B: backwards */
+        "1: sbic %[flags], %[behind]\n rjmp 3f\n"
+        "lds r24, %[count]\n lds r25, %[count]+1\n adiw r24, 1\n breq 3f\n" /* the high half takes longer */
+        "sts %[count]+1, r25\n sts %[count], r24\n"
+        "lds r18, %[next]\n cp r24, r18\n lds r18, %[next]+1\n cpc r25, r18\n brne 2f\n"
+        "in r24, %[port]\n lds r18, %[moves]\n or r24, r18\n lds r18, %[moves]+1\n and r24, r18\n out %[port], r24\n"
+        "lds r24, %[clock]\n lds r25, %[clock]+1\n sts %[stamp], r24\n sts %[stamp]+1, r25\n" RESTORE
+        "jmp %x[due]\n"
+        "2:" RESTORE "reti\n"
+        "3:" RESTORE "jmp %x[other]\n" ::[flags] "I"(_SFR_IO_ADDR(GPIOR0)),
+        [quadrature] "I"(QUADRATURE), [behind] "I"(BEHIND), [pins] "I"(_SFR_IO_ADDR(PIND)), [a] "I"(PD2),
+        [count] "i"(&count_low), [next] "i"(&next_count), [port] "I"(_SFR_IO_ADDR(PORTC)), [moves] "i"(&moves[BY_COUNT]),
+        [clock] "i"(&TCNT1), [stamp] "i"(&count_stamp), [due] "i"(DUE_vect), [other] "i"(OTHER_vect));
 }
+
+/* -- edges by the clock ----------------------------------------------------------------------------------------- */
 
 /* Interrupts off: wait for the tick `at`, if it is still to come, and move the port. Only the encoder gets a word in:
  * one interrupt is served between `sei` and `cli`, and its is the first. */
@@ -183,9 +221,13 @@ static void serve_clock(void) {
         while (ahead > NEAR && (int8_t)((uint8_t)at - TCNT1L) > NEAR)
             ;
         ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { stamp = ahead > 0 ? move_by_clock(at) : move_by_clock(TCNT1L); }
-        do
-            ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { settle(BY_CLOCK, stamp); }
-        while (left[BY_CLOCK] && next[BY_CLOCK]->at == at);
+        const struct edge *edge = next[BY_CLOCK];
+        uint8_t length = left[BY_CLOCK];
+        for (; length && edge->at == at; length--, edge++)
+            ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { made(edge, stamp); }
+        next[BY_CLOCK] = edge;
+        left[BY_CLOCK] = length;
+        moves[BY_CLOCK] = move_of(edge, length);
     }
 }
 
@@ -222,17 +264,22 @@ const struct edge_list *hal_loaded(enum domain domain, uint8_t *done) {
     return list;
 }
 
+/* False if an edge has come on meanwhile: the list was made without knowing. */
 static bool take(enum domain domain, const struct edge_list *list) {
+    struct move first = move_of(list->edges, list->length);
     bool taken = false;
     ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
         if (!fired) {
             taken = true;
-            active[domain] = list == &lists[domain][1];
-            next[domain] = list->edges;
             left[domain] = list->length;
-            arm();
+            next[domain] = list->edges;
+            if (domain == BY_COUNT)
+                next_count = list->edges->at;
+            moves[domain] = first;
         }
     }
+    if (taken)
+        active[domain] = list == &lists[domain][1];
     return taken;
 }
 
@@ -244,7 +291,7 @@ static void catch_up(void) {
             due = left[BY_COUNT] && (int16_t)(count_low - next_count) >= 0;
             if (due) {
                 move(BY_COUNT);
-                settle(BY_COUNT, TCNT1);
+                settle_count(TCNT1);
             }
         }
     while (due);
@@ -297,13 +344,7 @@ uint16_t hal_stamp(uint8_t slot) {
 }
 
 uint8_t hal_votes(void) { return votes; }
-
-void hal_set_votes(uint8_t value) {
-    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
-        votes = value;
-        arm();
-    }
-}
+void hal_set_votes(uint8_t value) { votes = value; }
 
 void edges_start(void) {
     DDRC = OUT_ALL;

@@ -24,24 +24,20 @@ static volatile uint8_t tx_at, tx_length;
 
 /* -- the eye ---------------------------------------------------------------------------------------------------- */
 
-static inline bool eye_level(void) { return PINB & EYE; } /* dark, or the wire is cut */
+static inline __attribute__((always_inline)) bool eye_level(void) { return PINB & EYE; } /* dark, or the wire is cut */
 
-/* Capture the edge away from the level that the eye has now; look again, for it may have changed meanwhile. */
-static inline void watch_eye(void) {
-    bool level;
-    do {
-        level = eye_level();
-        if (level)
-            TCCR1B &= ~(1 << ICES1);
-        else
-            TCCR1B |= 1 << ICES1;
-    } while (level != eye_level());
+/* Capture the edge away from the level that the eye has now. */
+static inline __attribute__((always_inline)) void watch_eye(void) {
+    if (eye_level())
+        TCCR1B &= ~(1 << ICES1);
+    else
+        TCCR1B |= 1 << ICES1;
 }
 
-static inline void note_eye(uint16_t clock, uint16_t count) {
+static inline __attribute__((always_inline)) void note_eye(uint16_t clock) {
     if (!pending) {
         first_clock = clock;
-        first_count = count;
+        first_count = count_low;
         pending = true;
     }
     last_clock = clock;
@@ -49,7 +45,7 @@ static inline void note_eye(uint16_t clock, uint16_t count) {
 }
 
 ISR(TIMER1_CAPT_vect) {
-    note_eye(ICR1, count_low);
+    note_eye(ICR1);
     watch_eye();
 }
 
@@ -58,25 +54,24 @@ bool hal_eye_blocked(void) { return eye_level(); }
 static uint32_t widen(uint32_t now, uint16_t low) { return now - (uint16_t)((uint16_t)now - low); }
 
 bool hal_eye_edge(struct eye_edge *edge) {
-    bool found;
-    uint16_t clock, count, last;
+    uint16_t last;
     ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
-        /* An edge so short after another that the capture missed it. */
+        /* An edge that the capture missed, because it looked for one of the other direction. */
         if (!pending && eye_level() != taken && !(TIFR1 & (1 << ICF1)))
-            note_eye(TCNT1, count_low);
-        found = pending;
-        clock = first_clock;
-        count = first_count;
+            note_eye(TCNT1);
+        watch_eye();
+    }
+    if (!pending)
+        return false;
+    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
         last = last_clock;
         burst.bounces = bounces;
     }
-    if (!found)
-        return false;
     uint32_t now = hal_clock();
     if (!known) {
         known = true;
-        burst.clock = widen(now, clock);
-        burst.count = widen(hal_count(), count);
+        burst.clock = widen(now, first_clock);
+        burst.count = widen(hal_count(), first_count);
     }
     burst.last_clock = widen(now, last);
     *edge = burst;

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge import framing
-from firmware_bridge.flash import FlashError, build
+from firmware_bridge.flash import ToolMissing, build
 from firmware_bridge.protocol import (
     Command,
     Commit,
@@ -41,7 +41,7 @@ def need_simavr() -> Path:
     try:
         library()
         return build().elf
-    except FlashError as why:
+    except ToolMissing as why:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(str(why))
