@@ -46,7 +46,7 @@ class Belt(Protocol):
 
 @dataclass(slots=True)
 class PartState:
-    """One row of the controller's memory: a part from the eye to the gate."""
+    """One row of the controller's memory: a part from the eye to the gate. `awaited`: by the confirmation sensor."""
 
     number: int
     seen_count: int
@@ -58,5 +58,19 @@ class PartState:
     held: Why = Why.OPEN
     why: Why = Why.OPEN
     decided_count: int = 0
-    gate_on: bool = False
-    gate_done: bool = False
+    eject: int = 0
+    confirmed: int = 0
+    awaited: bool = False
+
+
+@dataclass(slots=True)
+class PartCounters:
+    """What was odd about verdicts and confirmations."""
+
+    late: int = 0
+    stale: int = 0
+    unknown_part: int = 0
+    repeated: int = 0
+    contradictions: int = 0
+    unexpected: int = 0
+    most_in_flight: int = 0

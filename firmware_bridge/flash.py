@@ -86,7 +86,9 @@ def build(folder: Path | None = None) -> Built:
         run_tool("avr-objcopy", "binutils-avr", "-O", "ihex", "-R", ".eeprom", elf, hexfile)
     flash_bytes, ram_bytes = _sizes(elf)
     if flash_bytes > FLASH_BYTES or ram_bytes > RAM_BYTES:
-        raise FlashError(f"firmware takes {flash_bytes} B flash and {ram_bytes} B RAM, wanted {FLASH_BYTES}, {RAM_BYTES}")
+        raise FlashError(
+            f"firmware takes {flash_bytes} B flash and {ram_bytes} B RAM, wanted {FLASH_BYTES}, {RAM_BYTES}"
+        )
     return Built(elf, hexfile, flash_bytes, ram_bytes)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from firmware_bridge.protocol import DEFAULTS, ENUMS, PROTOCOL, REQUIRED, RING, TABLE, Key, Message, layout
+from firmware_bridge.protocol import ENUMS, PROTOCOL, RING, TABLE, Key, Message, layout
+from firmware_bridge.settings import DEFAULTS, REQUIRED
 
 PATH = Path(__file__).parent / "firmware" / "protocol.h"
 _BYTES = {"B": 1, "H": 2, "I": 4}

@@ -24,145 +24,19 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
+from firmware_bridge.codes import Encoder as Encoder
+from firmware_bridge.codes import Fault as Fault
+from firmware_bridge.codes import Input as Input
+from firmware_bridge.codes import Key as Key
+from firmware_bridge.codes import Mode as Mode
+from firmware_bridge.codes import Order as Order
+from firmware_bridge.codes import Phase as Phase
+from firmware_bridge.codes import Verdict as Verdict
+from firmware_bridge.codes import Why as Why
+
 U8 = Annotated[int, "B"]
 U16 = Annotated[int, "H"]
 U32 = Annotated[int, "I"]
-
-
-class Verdict(enum.IntEnum):
-    """The verdict on the wire; the same numbers as the station's own."""
-
-    NONE = 0
-    PASS = 1
-    REJECT = 2
-    NOT_INSPECTED = 3
-
-
-class Phase(enum.IntEnum):
-    """How far a part has come. `DECIDED`: its deadline is behind it and its outcome stands."""
-
-    SEEN = 1
-    TRIGGERED = 2
-    DECIDED = 3
-
-
-class Why(enum.IntEnum):
-    """Why a part went where it went. Only `EARNED` is the good lane."""
-
-    OPEN = 0
-    EARNED = 1
-    JUDGED_BAD = 2
-    NOT_INSPECTED = 3
-    NO_VERDICT = 4
-    LEASE_EXPIRED = 5
-    TOO_CLOSE = 6
-    TOO_LONG = 7
-    SHUT_DOWN = 8
-    NOT_CONFIGURED = 9
-    QUEUE_FULL = 10
-    PURGED = 11
-    CONTRADICTION = 12
-
-
-class Mode(enum.IntEnum):
-    """What the controller does. Its line-run output is energised in `RUN` only."""
-
-    BOOT = 0
-    READY = 1
-    RUN = 2
-    SHUT_DOWN = 3
-
-
-class Fault(enum.IntEnum):
-    """Why the controller shut down; sticky until RESET."""
-
-    NONE = 0
-    EYE_STUCK = 1
-    CONFIG_CRC = 2
-    OUTPUT_STUCK = 3
-    CONSECUTIVE_REJECTS = 4
-    CONSECUTIVE_UNKNOWN = 5
-    NOT_CONFIRMED = 6
-    BIN_FULL = 7
-    LOW_AIR = 8
-    WATCHDOG = 9
-    REJECTS_OF_LAST = 10
-    QUEUE_FULL = 11
-    ENCODER_LOST = 12
-
-
-class Order(enum.IntEnum):
-    """What COMMAND asks for. RUN is refused while shut down; RESET leads to READY and never to RUN."""
-
-    RUN = 1
-    STOP = 2
-    RESET = 3
-
-
-class Encoder(enum.IntEnum):
-    """What counts the belt. `CLOCK`: nothing does, and one count is 64 us of the controller's clock."""
-
-    CLOCK = 0
-    SINGLE = 1
-    QUADRATURE = 2
-
-
-class Input(enum.IntEnum):
-    """The inputs that may be wired, as bits of `Key.INPUTS`. Open circuit reads as active: a cut wire is an alarm."""
-
-    CONFIRM = 1
-    BIN_FULL = 2
-    LOW_AIR = 4
-
-
-class Key(enum.IntEnum):
-    """What can be configured. Counts unless the name says otherwise; every value is 0..65535.
-
-    The keys up to `CONSECUTIVE_UNKNOWN_STOP` must be set; the others stand at `DEFAULTS` when they are not.
-    Ejector 0 is the gate; ejectors 1 to 3 are sorters that fire for a part only if its verdict named them.
-    """
-
-    CAMERA_COUNT = 1
-    GATE_COUNT = 2
-    GUARD_COUNT = 3
-    MIN_SPACING_COUNT = 4
-    PART_MAX_COUNT = 5
-    EYE_STUCK_COUNT = 6
-    DEBOUNCE_US = 7
-    STROBE_US = 8
-    LEAD_MS = 9
-    MIN_ON_MS = 10
-    MAX_ON_MS = 11
-    MIN_OFF_MS = 12
-    ENERGISED_PASSES = 13
-    CONFIRM_WINDOW_COUNT = 14
-    CONSECUTIVE_REJECTS_STOP = 15
-    CONSECUTIVE_UNKNOWN_STOP = 16
-    REJECTS_OF_LAST_STOP = 17
-    LAST_PARTS = 18
-    ENCODER = 19
-    INPUTS = 20
-    EJECT_1_COUNT = 21
-    EJECT_1_ON_MS = 22
-    EJECT_1_LEAD_MS = 23
-    EJECT_1_MAX_ON_MS = 24
-    EJECT_1_MIN_OFF_MS = 25
-    EJECT_2_COUNT = 26
-    EJECT_2_ON_MS = 27
-    EJECT_2_LEAD_MS = 28
-    EJECT_2_MAX_ON_MS = 29
-    EJECT_2_MIN_OFF_MS = 30
-    EJECT_3_COUNT = 31
-    EJECT_3_ON_MS = 32
-    EJECT_3_LEAD_MS = 33
-    EJECT_3_MAX_ON_MS = 34
-    EJECT_3_MIN_OFF_MS = 35
-
-
-REQUIRED: frozenset[Key] = frozenset(key for key in Key if key <= Key.CONSECUTIVE_UNKNOWN_STOP)
-DEFAULTS: dict[Key, int] = {
-    key: int(Encoder.QUADRATURE) if key is Key.ENCODER else 0 for key in Key if key not in REQUIRED
-}
 RING = 32
 
 
@@ -334,15 +208,15 @@ def layout(kind: type[Message]) -> list[tuple[str, str]]:
     return [(field.name, hints[field.name].__metadata__[0]) for field in fields(kind)]
 
 
-# Not `astuple`, which copies deeply and takes 20 times as long.
-_VALUES = {kind: attrgetter("code", *(name for name, _ in layout(kind))) for kind in TABLE.values()}
+# Not `astuple`, which copies deeply and takes 20 times as long. The code twice: of one name attrgetter makes no tuple.
+_VALUES = {kind: attrgetter("code", "code", *(name for name, _ in layout(kind))) for kind in TABLE.values()}
 _FIELDS = {kind: struct.Struct("<" + "".join(code for _, code in layout(kind))) for kind in TABLE.values()}
 _STRUCTS = {kind: struct.Struct("<B" + "".join(code for _, code in layout(kind))) for kind in TABLE.values()}
 
 
 def pack(message: Message) -> bytes:
     """The payload of a message; raises struct.error if a value does not fit its field."""
-    return _STRUCTS[type(message)].pack(*_VALUES[type(message)](message))
+    return _STRUCTS[type(message)].pack(*_VALUES[type(message)](message)[1:])
 
 
 def unpack(payload: bytes) -> Message | None:
@@ -356,37 +230,6 @@ def unpack(payload: bytes) -> Message | None:
 def config_crc(values: Iterable[tuple[int, int]]) -> int:
     """The CRC that COMMIT carries: CRC-32 over `key, value` (`<BI`) of all keys in rising order; never 0."""
     return zlib.crc32(b"".join(struct.pack("<BI", key, value) for key, value in sorted(values))) or 1
-
-
-def settings_error(values: dict[Key, int]) -> str:
-    """Why the controller would refuse this configuration, naming key and value; empty if it would take it."""
-    missing = sorted(key.name for key in REQUIRED if key not in values)
-    if missing:
-        return f"{missing[0]} is missing"
-    full = DEFAULTS | values
-    bounds = {key: (0, 65535) for key in Key} | {
-        Key.GATE_COUNT: (1, 65535),
-        Key.GUARD_COUNT: (1, 65535),
-        Key.PART_MAX_COUNT: (1, 65535),
-        Key.DEBOUNCE_US: (0, 10_000),
-        Key.STROBE_US: (1, 30_000),
-        Key.LEAD_MS: (0, 250),
-        Key.MAX_ON_MS: (1, 30_000),
-        Key.MIN_ON_MS: (0, min(1000, full[Key.MAX_ON_MS] - 1)),
-        Key.MIN_OFF_MS: (0, 250),
-        Key.ENERGISED_PASSES: (0, 1),
-        Key.LAST_PARTS: (0, 32),
-        Key.ENCODER: (0, 2),
-        Key.INPUTS: (0, 7),
-    }
-    for lead in (Key.EJECT_1_LEAD_MS, Key.EJECT_2_LEAD_MS, Key.EJECT_3_LEAD_MS):
-        bounds[lead] = (0, 250)
-        bounds[Key(lead - 1)] = bounds[Key(lead + 1)] = bounds[Key(lead + 2)] = (0, 30_000)
-    for key, value in sorted(full.items()):
-        low, high = bounds[key]
-        if not low <= value <= high:
-            return f"{key.name} is {value}, wanted {low}..{high}"
-    return ""
 
 
 def version() -> int:

@@ -14,9 +14,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from firmware_bridge.belt import Belt
 from firmware_bridge.flash import FOLDER, FlashError, ToolMissing, build, cache, run_tool
 from firmware_bridge.protocol import Input
-from firmware_bridge.simulated_outputs import Belt
 
 HZ = 16_000_000
 OUT_GATE, OUT_CAMERA, OUT_LINE_RUN = 0x01, 0x10, 0x20
@@ -43,7 +43,9 @@ def library(folder: Path | None = None) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(f".{os.getpid()}")
         source = FOLDER / "simavr_harness.c"
-        run_tool("gcc", "gcc", "-O2", "-shared", "-fPIC", "-I/usr/include/simavr", "-o", fresh, source, "-lsimavr", "-lelf")
+        run_tool(
+            "gcc", "gcc", "-O2", "-shared", "-fPIC", "-I/usr/include/simavr", "-o", fresh, source, "-lsimavr", "-lelf"
+        )
         fresh.replace(target)
     return target
 

@@ -8,46 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
+from firmware_bridge.belt import Belt
 from firmware_bridge.protocol import Key
 
 _MS = 1_000_000
 _WINDOWS = 4
 COUNT_CLOCKS = 128
 Due = tuple[int, Callable[[], None]]
-
-
-class Belt(Protocol):
-    """The physical world that the controller is wired to. Counts are unwrapped; times are ns and only grow."""
-
-    def count_at(self, at_ns: int) -> int:
-        """The encoder count at a time that is not in the past."""
-        ...
-
-    def when(self, count: int) -> int | None:
-        """When the encoder reaches `count`; None while the belt stands. In the past if it already has."""
-        ...
-
-    def next_eye_edge(self) -> tuple[int, bool] | None:
-        """Time and new state (True: blocked) of the eye's next edge; None if there is none to come."""
-        ...
-
-    def pop_eye_edge(self) -> None:
-        """The edge was seen; go on to the next."""
-        ...
-
-    def set_running(self, running: bool, at_ns: int) -> None:
-        """The line-run output."""
-        ...
-
-    def set_gate(self, energised: bool, at_ns: int) -> None:
-        """The ejector's output."""
-        ...
-
-    def trigger(self, at_ns: int) -> None:
-        """The camera trigger output."""
-        ...
 
 
 class Place:
@@ -225,6 +193,8 @@ class Sorter:
 
     def agenda(self, config: dict[Key, int]) -> Iterator[tuple[int, Callable[[int], None]]]:
         """See `Gate.agenda`."""
+        if not self._on and self._start is None:
+            return
         on_ms, _, max_ms, min_off_ms = (config[Key(Key.EJECT_1_ON_MS + 5 * (self._number - 1) + i)] for i in range(4))
         if self._on and self._since_ns is not None:
             yield self._since_ns + min(on_ms, max_ms) * _MS, self._end

@@ -11,50 +11,20 @@ under a running lease, with nothing else held against it, lets it through.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from firmware_bridge.protocol import DEFAULTS, RING, Encoder, Fault, Input, Key, Mode, Phase, Verdict, Why
-from firmware_bridge.simulated_outputs import Belt, Due, Gate, Place, Sorter
+from firmware_bridge.belt import Belt, PartCounters, PartState
+from firmware_bridge.codes import Encoder, Fault, Input, Key, Mode, Phase, Verdict, Why
+from firmware_bridge.protocol import RING
+from firmware_bridge.settings import DEFAULTS
+from firmware_bridge.simulated_outputs import Due, Gate, Place, Sorter
+from firmware_bridge.simulated_stops import Runs, SlowInputs
 
 _MS = 1_000_000
-_SLOW_NS = 20 * _MS
 _BY_VERDICT = {
     Verdict.REJECT: Why.JUDGED_BAD,
     Verdict.NOT_INSPECTED: Why.NOT_INSPECTED,
     Verdict.NONE: Why.NO_VERDICT,
 }
-
-
-@dataclass(slots=True)
-class PartState:
-    """One row of the controller's memory: a part from the eye to the gate. `awaited`: by the confirmation sensor."""
-
-    number: int
-    seen_count: int
-    seen_ns: int
-    end_count: int | None = None
-    trigger_ns: int | None = None
-    phase: Phase = Phase.SEEN
-    verdict: Verdict = Verdict.NONE
-    held: Why = Why.OPEN
-    why: Why = Why.OPEN
-    decided_count: int = 0
-    eject: int = 0
-    confirmed: int = 0
-    awaited: bool = False
-
-
-@dataclass(slots=True)
-class PartCounters:
-    """What was odd about verdicts and confirmations."""
-
-    late: int = 0
-    stale: int = 0
-    unknown_part: int = 0
-    repeated: int = 0
-    contradictions: int = 0
-    unexpected: int = 0
-    most_in_flight: int = 0
 
 
 class Parts:
@@ -69,7 +39,8 @@ class Parts:
         self._config: dict[Key, int] = {}
         self._rows: dict[int, PartState] = {}
         self._gate = Gate(belt, place, self._next_start, self._on_gate_cut)
-        self._inputs: dict[Input, tuple[bool, int]] = {}
+        self._inputs = SlowInputs()
+        self._runs = Runs()
         self.on_sorter: Callable[[int, bool, int], None] = lambda _number, _on, _at_ns: None
         self.sorters = [Sorter(place, number, self._sorter_moved) for number in (1, 2, 3)]
         self.counters = PartCounters()
@@ -82,9 +53,6 @@ class Parts:
         self.blocked = blocked
         self._blocked_at = 0
         self._needs_purge = True
-        self._unknown_run = 0
-        self._reject_run = 0
-        self._last_bad: list[bool] = []
         place.by_clock = False
 
     @property
@@ -161,8 +129,7 @@ class Parts:
         """A person cleared the fault."""
         if self.mode is Mode.SHUT_DOWN:
             self.mode, self.fault = Mode.READY if self._config else Mode.BOOT, Fault.NONE
-            self._reject_run = self._unknown_run = 0
-            self._last_bad.clear()
+            self._runs.clear()
             self._needs_purge = True
 
     def power_off(self) -> None:
@@ -180,7 +147,7 @@ class Parts:
             return
         if which is Input.CONFIRM and active:
             self._on_confirm()
-        self._inputs[which] = (active, self.now_ns)
+        self._inputs.set(which, active, self.now_ns)
 
     def _on_confirm(self) -> None:
         for number in range(max(1, self.next_part - RING), self.open_part):
@@ -194,10 +161,11 @@ class Parts:
         self.counters.unexpected += 1
 
     def _input_agenda(self) -> Iterator[Due]:
-        for which, fault in ((Input.BIN_FULL, Fault.BIN_FULL), (Input.LOW_AIR, Fault.LOW_AIR)):
-            active, since_ns = self._inputs.get(which, (False, 0))
-            if active and self.mode is not Mode.SHUT_DOWN:
-                yield since_ns + _SLOW_NS, lambda fault=fault: self.shut_down(fault)  # type: ignore[misc]
+        slow = self._inputs.due()
+        if slow is not None and self.mode is not Mode.SHUT_DOWN:
+            yield slow[0], lambda: self.shut_down(slow[1])
+        if not self._config[Key.INPUTS] & Input.CONFIRM:
+            return
         for number in range(max(1, self.next_part - RING), self.open_part):
             part = self._rows[number]
             if part.awaited:
@@ -358,7 +326,9 @@ class Parts:
         part.awaited = part.why not in (Why.EARNED, Why.PURGED) and bool(self._config[Key.INPUTS] & Input.CONFIRM)
         self.open_part += 1
         self._tell(part)
-        self._count_runs(part.why)
+        fault = self._runs.add(part.why, self._config)
+        if fault is not Fault.NONE:
+            self.shut_down(fault)
 
     def _judgement(self, part: PartState, start: int) -> Why:
         if self.mode is Mode.SHUT_DOWN:
@@ -372,20 +342,6 @@ class Parts:
         if part.verdict is Verdict.PASS:
             return Why.TOO_CLOSE if self._gate.near(start, part.number, self.now_ns) else Why.EARNED
         return _BY_VERDICT[part.verdict]
-
-    def _count_runs(self, why: Why) -> None:
-        bad = why is Why.JUDGED_BAD
-        self._reject_run = self._reject_run + 1 if bad else 0
-        self._unknown_run = self._unknown_run + 1 if not bad and why is not Why.EARNED else 0
-        self._last_bad = [*self._last_bad, bad][-32:]
-        last = self._config[Key.LAST_PARTS]
-        for run, key, fault in (
-            (self._reject_run, Key.CONSECUTIVE_REJECTS_STOP, Fault.CONSECUTIVE_REJECTS),
-            (self._unknown_run, Key.CONSECUTIVE_UNKNOWN_STOP, Fault.CONSECUTIVE_UNKNOWN),
-            (sum(self._last_bad[-last:]) if last else 0, Key.REJECTS_OF_LAST_STOP, Fault.REJECTS_OF_LAST),
-        ):
-            if self._config[key] and run >= self._config[key]:
-                self.shut_down(fault)
 
     # -- stopping --------------------------------------------------------------------------------------------------
 

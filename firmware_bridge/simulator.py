@@ -7,9 +7,9 @@ not: the rules of the reject contract (`simulated_parts`), the belt, or the firm
 from __future__ import annotations
 
 from firmware_bridge import framing
+from firmware_bridge.belt import Belt, PartState
 from firmware_bridge.protocol import (
     PROTOCOL,
-    REQUIRED,
     RING,
     Command,
     Commit,
@@ -32,11 +32,11 @@ from firmware_bridge.protocol import (
     Verdict,
     config_crc,
     pack,
-    settings_error,
     unpack,
 )
-from firmware_bridge.simulated_outputs import Belt, Place
-from firmware_bridge.simulated_parts import Parts, PartState
+from firmware_bridge.settings import REQUIRED, settings_error
+from firmware_bridge.simulated_outputs import Place
+from firmware_bridge.simulated_parts import Parts
 
 CLOCK_HZ = 2_000_000
 _WATCHDOG = 8

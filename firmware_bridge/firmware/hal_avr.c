@@ -16,10 +16,10 @@
 #include "protocol.h"
 
 /* Ticks that a compare comes before its edge: as long as others may hold it up, and its own way in. From NEAR ticks
- * before the edge only the encoder may interrupt, which lets the longest other interrupt end in time; from SHUT ticks
- * before, nobody may. */
-#define EARLY 28
-#define NEAR 11
+ * before the edge only the encoder may interrupt, so that two other interrupts, one after the other, end in time; from
+ * SHUT ticks before, nobody may. */
+#define EARLY 40
+#define NEAR 20
 #define SHUT 2
 /* Bits of GPIOR0, which can be tested without a register. */
 #define QUADRATURE 0

@@ -54,6 +54,7 @@ class Board:
         self.chip = Simavr(elf or need_simavr())
         self.edges: list[tuple[int, int]] = []
         self.heard: list[tuple[int, Message]] = []
+        self.deeds: list[tuple[int, str, int, int]] = []
         self.lease_ms = 500
         self._deframer = framing.Deframer()
         self._lease_due = 1 << 62
@@ -82,6 +83,7 @@ class Board:
 
     def gather(self) -> None:
         self.edges += self.chip.outputs()
+        self.deeds += self.chip.stimuli()
         for at, byte in self.chip.sent():
             for payload in self._deframer.feed(bytes([byte])):
                 message = unpack(payload)
