@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from firmware_bridge.belt import Belt
-from firmware_bridge.flash import FOLDER, FlashError, build, cache, run_tool
+from firmware_bridge.flash import FOLDER, FlashError, ToolMissing, build, cache, run_tool
 from firmware_bridge.protocol import Input
 
 HZ = 16_000_000
@@ -30,12 +30,16 @@ class _Stamped(ctypes.Structure):
     _fields_ = (("cycle", ctypes.c_uint64), ("value", ctypes.c_uint32))
 
 
+class _Stimulus(ctypes.Structure):
+    _fields_ = (("cycle", ctypes.c_uint64), ("what", ctypes.c_char), ("number", ctypes.c_uint8), ("level", ctypes.c_uint8))
+
+
 def library(folder: Path | None = None) -> Path:
     """The harness as a shared library, built if needed; raises FlashError naming the package that is missing."""
     target = (folder or cache()) / "libsimavr_harness.so"
     if not target.exists():
         if not Path("/usr/include/simavr/sim_avr.h").exists():
-            raise FlashError("simavr's headers are missing: install the Debian packages libsimavr-dev libelf-dev")
+            raise ToolMissing("simavr's headers are missing: install the Debian packages libsimavr-dev libelf-dev")
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(f".{os.getpid()}")
         source = FOLDER / "simavr_harness.c"
@@ -62,7 +66,8 @@ class Simavr:
     def __init__(self, elf: Path) -> None:
         self._lib = ctypes.CDLL(str(library()))
         self._lib.sim_open.restype = ctypes.c_void_p
-        self._lib.sim_run.restype = self._lib.sim_cycle.restype = ctypes.c_uint64
+        for function in (self._lib.sim_run, self._lib.sim_until, self._lib.sim_cycle):
+            function.restype = ctypes.c_uint64
         handle = self._lib.sim_open(str(elf).encode())
         if not handle:
             raise FlashError(f"simavr cannot load {elf}")
@@ -89,6 +94,10 @@ class Simavr:
             raise FlashError("the firmware crashed in simavr")
         return reached
 
+    def until(self, address: int, mask: int, limit: int) -> int:
+        """Run until a bit of `mask` is set at a data address, or to cycle `limit`; gives the cycle reached."""
+        return int(self._lib.sim_until(self._handle, address, mask, ctypes.c_uint64(limit)))
+
     def pin(self, cycle: int, port: str, number: int, level: bool) -> None:
         """Drive an input pin at `cycle`."""
         self._lib.sim_pin(self._handle, ctypes.c_uint64(cycle), ord(port), number, level)
@@ -110,6 +119,16 @@ class Simavr:
         """Every byte that it sent since the last call, with the cycle."""
         count = self._lib.sim_sent(self._handle, self._buffer)
         return [(item.cycle, item.value) for item in self._buffer[:count]]
+
+    def stimuli(self) -> list[tuple[int, str, int, int]]:
+        """What was done to it since the last call, but for the encoder: cycle due, port or 'R', pin, level or byte."""
+        taken = (_Stimulus * _MANY)()
+        count = self._lib.sim_stimuli(self._handle, taken)
+        return [(item.cycle, item.what.decode(), item.number, item.level) for item in taken[:count]]
+
+    def eeprom(self, address: int, data: bytes) -> None:
+        """Overwrite its EEPROM."""
+        self._lib.sim_eeprom(self._handle, address, data, len(data))
 
     def reset(self, cause: int = 2) -> None:
         """Pull the reset pin; `cause` is what MCUSR will say. RAM and EEPROM stay."""

@@ -1,65 +1,62 @@
-/* The machine: ATmega328P at 16 MHz (Arduino Uno, Nano). Pins as in docs/wiring-controller.md.
+/* Time, belt and timed edges on the ATmega328P at 16 MHz (Arduino Uno, Nano). Pins as in docs/wiring.md.
  *
  * Timer 1 runs at 2 MHz and is the clock, the eye's capture, and the compare of timed edges. INT0 counts the belt.
- * Interrupts only stamp, count and move outputs; every rule is in the main loop.
+ * Interrupts only stamp, count and move outputs; every rule is in the main loop. What they promise: an edge by count
+ * comes within 10 us of the encoder's edge; one by the clock within 1 us of its tick, 25 us with the encoder at 20 kHz.
+ * So nothing keeps the encoder's interrupt waiting for longer than 100 cycles, but its own bookkeeping after an edge.
  *
  * TIFR1 is never written: a write meant to clear one flag would clear all of them in Debian's simavr, and the clock
  * would lose an overflow. A stale compare is recognised by looking at the time instead. */
-#include "hal.h"
+#include "hal_avr.h"
 
-#include <avr/eeprom.h>
 #include <avr/interrupt.h>
 #include <avr/io.h>
-#include <avr/sleep.h>
-#include <avr/wdt.h>
 #include <util/atomic.h>
 
-#include "comms.h"
-#include "parts.h"
+#include "protocol.h"
 
-#define EYE (1 << PB0)
-#define IN_PINS 0x0e /* PB1 confirmation, PB2 bin full, PB3 low air */
-#define LED (1 << PB5)
-#define EARLY 8 /* ticks that a compare comes before its time: the way into the interrupt, then wait for the tick */
-#define RX_RING 64
+/* Ticks that a compare comes before its edge: as long as others may hold it up, and its own way in. From NEAR ticks
+ * before the edge only the encoder may interrupt, so that two other interrupts, one after the other, end in time; from
+ * SHUT ticks before, nobody may. */
+#define EARLY 40
+#define NEAR 20
+#define SHUT 2
+/* Bits of GPIOR0, which can be tested without a register. */
+#define QUADRATURE 0
+#define BEHIND 1 /* lag is not 0 */
+#define SHORTEST_STROBE 40 /* ticks: the compare that ends it must still be to come when it is set */
 
-static volatile uint16_t clock_high, count_low, count_high, lag;
-static volatile bool lost, quadrature;
+volatile uint16_t clock_high, count_low, count_high;
+/* How far the belt has run back, and not forth again. */
+static volatile uint16_t lag;
+static volatile bool lost;
 static volatile uint8_t votes, fired;
 static volatile uint16_t stamps[SLOTS];
 static uint16_t strobe_ticks, strobe_end;
 
 static struct edge_list lists[2][2];
 static uint8_t active[2];
-/* The list in use, unrolled for the interrupts: the next edge, how many are left, and the count of the next. */
+/* The list in use, unrolled for the interrupts: the next edge, how many are left, and what is next to happen to the port. */
 static const struct edge *volatile next[2];
 static volatile uint8_t left[2];
-static volatile uint16_t next_count;
-
-static volatile struct eye_edge eye_edge;
-static volatile bool eye_pending;
-static bool eye_taken; /* the level that the main loop knows */
-
-static volatile uint8_t rx[RX_RING], rx_head, rx_tail;
-static volatile uint16_t overruns;
-static uint8_t tx[40];
-static volatile uint8_t tx_at, tx_length;
+static volatile uint16_t next_count, count_stamp;
+static struct move {
+    uint8_t set, keep;
+} moves[2];
 
 /* -- time ------------------------------------------------------------------------------------------------------- */
 
 ISR(TIMER1_OVF_vect) { clock_high++; }
 
-static inline uint32_t widen(uint16_t low) {
-    uint16_t high = clock_high;
-    if ((TIFR1 & (1 << TOV1)) && low < 0x8000)
-        high++;
-    return (uint32_t)high << 16 | low;
-}
-
 uint32_t hal_clock(void) {
-    uint32_t clock;
-    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { clock = widen(TCNT1); }
-    return clock;
+    uint16_t low, high;
+    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
+        low = TCNT1;
+        high = clock_high;
+        if ((TIFR1 & (1 << TOV1)) && low < 0x8000)
+            high++;
+    }
+    return (uint32_t)high << 16 | low;
 }
 
 uint32_t hal_count(void) {
@@ -71,95 +68,175 @@ uint32_t hal_count(void) {
 bool hal_encoder_lost(void) { return lost; }
 
 void hal_encoder(uint8_t kind) {
-    quadrature = kind == ENCODER_QUADRATURE;
-    if (kind == ENCODER_CLOCK)
-        EIMSK = 0;
-    else
-        EIMSK = 1 << INT0;
+    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { lag = 0; }
+    GPIOR0 = kind == ENCODER_QUADRATURE ? 1 << QUADRATURE : 0;
+    EIMSK = kind == ENCODER_CLOCK ? 0 : 1 << INT0;
 }
 
-/* The main loop takes a turn every 400 us and sleeps in between. */
-static volatile bool turn;
-ISR(TIMER0_COMPA_vect) { turn = true; }
+/* -- edges ------------------------------------------------------------------------------------------------------ */
 
-/* -- outputs ---------------------------------------------------------------------------------------------------- */
+/* What the edges at the head of a list do to the port, all that are of one instant, in one write. It is made ready
+ * before, since an interrupt is too short to look it up. An edge with a vote is left out: `made` sees to it. */
+static __attribute__((noinline)) struct move move_of(const struct edge *edge, uint8_t length) {
+    struct move move = {0, 0xff};
+    if (length) {
+        uint16_t at = edge->at;
+        do {
+            if (!edge->vote) {
+                move.set |= edge->set;
+                move.keep &= ~edge->clear;
+            }
+            edge++;
+        } while (--length && edge->at == at);
+    }
+    return move;
+}
 
-/* One edge, with interrupts off. Short and without calls: the encoder's interrupt must reach the pin in 10 us. */
-static inline __attribute__((always_inline)) void apply(const struct edge *edge) {
-    uint8_t vote = edge->vote;
-    if (vote) {
+static inline __attribute__((always_inline)) void move(enum domain domain) {
+    PORTC = (PORTC | moves[domain].set) & moves[domain].keep;
+}
+
+/* An edge has come; its pin moved at `stamp`, but for an edge with a vote, which moves it now if its vote is the
+ * second. Interrupts are off. */
+static __attribute__((noinline)) void made(const struct edge *edge, uint16_t stamp) {
+    uint8_t set = edge->set, vote = edge->vote;
+    if (set) {
+        stamps[edge->slot] = stamp;
+        fired |= set;
+        if (set & OUT_CAMERA) {
+            stamp += strobe_ticks;
+            strobe_end = stamp;
+            OCR1B = stamp;
+            TIMSK1 |= 1 << OCIE1B;
+        }
+    } else if (vote) {
         vote |= votes;
         votes = vote;
-        if (vote != 3)
-            return;
-    }
-    uint8_t set = edge->set;
-    PORTC = (PORTC | set) & ~edge->clear;
-    uint16_t stamp = TCNT1;
-    stamps[edge->slot] = stamp;
-    fired |= set;
-    if (set & OUT_CAMERA) {
-        stamp += strobe_ticks;
-        strobe_end = stamp;
-        OCR1B = stamp;
-        TIMSK1 |= 1 << OCIE1B;
+        if (vote == 3)
+            PORTC &= ~edge->clear;
     }
 }
 
-static inline __attribute__((always_inline)) void advance_count(void) {
+/* The port has moved as the edges of `next_count` ask: what follows from that. */
+static __attribute__((noinline)) void settle_count(uint16_t stamp) {
     const struct edge *edge = next[BY_COUNT];
-    apply(edge);
-    next[BY_COUNT] = ++edge;
-    left[BY_COUNT]--;
+    uint16_t at = next_count;
+    uint8_t length = left[BY_COUNT];
+    for (; length && edge->at == at; length--, edge++)
+        made(edge, stamp);
+    next[BY_COUNT] = edge;
+    left[BY_COUNT] = length;
     next_count = edge->at;
+    moves[BY_COUNT] = move_of(edge, length);
 }
 
-ISR(INT0_vect) {
-    if (quadrature) {
-        uint8_t pins = PIND;
-        if (!((pins >> 1 ^ pins) & 4)) {
-            uint16_t behind = lag;
-            if (behind == 0xffff)
-                lost = true;
-            else
-                lag = behind + 1;
-            return;
-        }
-    }
+/* -- the encoder ------------------------------------------------------------------------------------------------ */
+
+/* The short way, with three registers: one count forwards, and the port if it is `next_count`. At 20 kHz it runs in
+ * every 800 cycles, and from the encoder's edge to the pin is what 10 us are promised for. Everything else goes on in
+ * two interrupts of this chip that are used for nothing else, as functions that end in `reti`. */
+#define DUE_vect TWI_vect
+#define OTHER_vect SPM_READY_vect
+#define RESTORE "pop r18\n pop r25\n pop r24\n out __SREG__, r24\n pop r24\n"
+
+ISR(DUE_vect) { settle_count(count_stamp); }
+
+ISR(OTHER_vect) {
+    uint8_t pins = PIND;
     uint16_t behind = lag;
+    if (GPIOR0 & (1 << QUADRATURE) && !((pins >> 1 ^ pins) & (1 << PD2))) {
+        if (behind == 0xffff)
+            lost = true;
+        else
+            lag = behind + 1;
+        GPIOR0 |= 1 << BEHIND;
+        return;
+    }
     if (behind) {
-        lag = behind - 1;
+        lag = --behind;
+        if (!behind)
+            GPIOR0 &= ~(1 << BEHIND);
         return;
     }
     uint16_t count = count_low + 1;
     count_low = count;
-    if (count == next_count && left[BY_COUNT])
-        advance_count();
     if (count == 0)
         count_high++;
+    if (count != next_count)
+        return;
+    move(BY_COUNT);
+    settle_count(TCNT1);
 }
 
-/* Edges by the clock that are due or about to be; between them other interrupts may come. */
+ISR(INT0_vect, ISR_NAKED) {
+    __asm__ volatile(
+        "push r24\n in r24, __SREG__\n push r24\n push r25\n push r18\n"
+        "sbis %[flags], %[quadrature]\n rjmp 1f\n"
+        "in r24, %[pins]\n mov r25, r24\n lsr r25\n eor r25, r24\n sbrs r25, %[a]\n rjmp 3f\n" /* A = B: backwards */
+        "1: sbic %[flags], %[behind]\n rjmp 3f\n"
+        "lds r24, %[count]\n lds r25, %[count]+1\n adiw r24, 1\n breq 3f\n" /* the high half takes longer */
+        "sts %[count]+1, r25\n sts %[count], r24\n"
+        "lds r18, %[next]\n cp r24, r18\n lds r18, %[next]+1\n cpc r25, r18\n brne 2f\n"
+        "in r24, %[port]\n lds r18, %[moves]\n or r24, r18\n lds r18, %[moves]+1\n and r24, r18\n out %[port], r24\n"
+        "lds r24, %[clock]\n lds r25, %[clock]+1\n sts %[stamp], r24\n sts %[stamp]+1, r25\n" RESTORE
+        "jmp %x[due]\n"
+        "2:" RESTORE "reti\n"
+        "3:" RESTORE "jmp %x[other]\n" ::[flags] "I"(_SFR_IO_ADDR(GPIOR0)),
+        [quadrature] "I"(QUADRATURE), [behind] "I"(BEHIND), [pins] "I"(_SFR_IO_ADDR(PIND)), [a] "I"(PD2),
+        [count] "i"(&count_low), [next] "i"(&next_count), [port] "I"(_SFR_IO_ADDR(PORTC)), [moves] "i"(&moves[BY_COUNT]),
+        [clock] "i"(&TCNT1), [stamp] "i"(&count_stamp), [due] "i"(DUE_vect), [other] "i"(OTHER_vect));
+}
+
+/* -- edges by the clock ----------------------------------------------------------------------------------------- */
+
+/* Interrupts off: wait for the tick `at`, if it is still to come, and move the port. Only the encoder gets a word in:
+ * one interrupt is served between `sei` and `cli`, and its is the first. */
+static inline __attribute__((always_inline)) uint16_t move_by_clock(uint8_t at) {
+    while ((int8_t)(at - TCNT1L) > SHUT)
+        if (EIFR & EIMSK & (1 << INTF0))
+            __asm__ volatile("sei\n nop\n cli" ::: "memory");
+    while ((int8_t)(at - TCNT1L) > 1) /* the way to the pin takes the last tick */
+        ;
+    move(BY_CLOCK);
+    return TCNT1;
+}
+
+/* Edges by the clock that are due or about to be; between them other interrupts may come. A compare that has gone by
+ * meanwhile, or is about to before its interrupt is allowed again, is not waited for. */
 static void serve_clock(void) {
     for (;;) {
-        const struct edge *edge;
-        bool again;
+        uint16_t at = 0, stamp;
         int16_t ahead = 0;
+        bool again;
         ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
-            edge = next[BY_CLOCK];
             again = left[BY_CLOCK];
             if (again) {
-                OCR1A = edge->at - EARLY;
-                ahead = edge->at - TCNT1;
+                at = next[BY_CLOCK]->at;
+                OCR1A = at - EARLY;
+                ahead = at - TCNT1;
             }
         }
-        if (!again || ahead > EARLY)
+        if (!again || ahead > EARLY + 12)
             return;
-        for (ahead -= 3; ahead > 0; ahead--)
-            __asm__ volatile("nop\n nop\n nop\n nop");
-        ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { apply(edge); }
-        next[BY_CLOCK] = edge + 1;
-        left[BY_CLOCK]--;
+        while (ahead > NEAR && (int8_t)((uint8_t)at - TCNT1L) > NEAR)
+            ;
+        ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { stamp = ahead > 0 ? move_by_clock(at) : move_by_clock(TCNT1L); }
+        const struct edge *edge = next[BY_CLOCK];
+        uint8_t length = left[BY_CLOCK];
+        for (; length && edge->at == at; length--, edge++)
+            ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { made(edge, stamp); }
+        next[BY_CLOCK] = edge;
+        left[BY_CLOCK] = length;
+        moves[BY_CLOCK] = move_of(edge, length);
+    }
+}
+
+static void allow_compare(bool allowed) {
+    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
+        if (allowed)
+            TIMSK1 |= 1 << OCIE1A;
+        else
+            TIMSK1 &= ~(1 << OCIE1A);
     }
 }
 
@@ -179,8 +256,64 @@ ISR(TIMER1_COMPB_vect) {
     TIMSK1 &= ~(1 << OCIE1B);
 }
 
+struct edge_list *hal_spare(enum domain domain) { return &lists[domain][!active[domain]]; }
+
+const struct edge_list *hal_loaded(enum domain domain, uint8_t *done) {
+    const struct edge_list *list = &lists[domain][active[domain]];
+    *done = list->length - left[domain];
+    return list;
+}
+
+/* False if an edge has come on meanwhile: the list was made without knowing. */
+static bool take(enum domain domain, const struct edge_list *list) {
+    struct move first = move_of(list->edges, list->length);
+    bool taken = false;
+    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
+        if (!fired) {
+            taken = true;
+            left[domain] = list->length;
+            next[domain] = list->edges;
+            if (domain == BY_COUNT)
+                next_count = list->edges->at;
+            moves[domain] = first;
+        }
+    }
+    if (taken)
+        active[domain] = list == &lists[domain][1];
+    return taken;
+}
+
+/* Edges whose count has gone by already. */
+static void catch_up(void) {
+    bool due;
+    do
+        ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
+            due = left[BY_COUNT] && (int16_t)(count_low - next_count) >= 0;
+            if (due) {
+                move(BY_COUNT);
+                settle_count(TCNT1);
+            }
+        }
+    while (due);
+}
+
+bool hal_load(enum domain domain, const struct edge_list *list) {
+    if (!take(domain, list))
+        return false;
+    if (domain == BY_CLOCK) {
+        allow_compare(false);
+        serve_clock();
+        allow_compare(true);
+        return true;
+    }
+    catch_up();
+    return true;
+}
+
+/* -- outputs ---------------------------------------------------------------------------------------------------- */
+
 void hal_strobe(uint16_t ticks) {
-    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { strobe_ticks = ticks; }
+    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { strobe_ticks = ticks < SHORTEST_STROBE ? SHORTEST_STROBE : ticks; }
 }
 
 uint8_t hal_outputs(void) { return PORTC & OUT_ALL; }
@@ -213,225 +346,12 @@ uint16_t hal_stamp(uint8_t slot) {
 uint8_t hal_votes(void) { return votes; }
 void hal_set_votes(uint8_t value) { votes = value; }
 
-struct edge_list *hal_spare(enum domain domain) { return &lists[domain][!active[domain]]; }
-
-const struct edge_list *hal_loaded(enum domain domain, uint8_t *done) {
-    const struct edge_list *list = &lists[domain][active[domain]];
-    *done = list->length - left[domain];
-    return list;
-}
-
-bool hal_load(enum domain domain, const struct edge_list *list) {
-    bool loaded = false;
-    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
-        if (!fired) {
-            loaded = true;
-            active[domain] = list == &lists[domain][1];
-            next[domain] = list->edges;
-            left[domain] = list->length;
-            next_count = next[BY_COUNT]->at;
-        }
-    }
-    if (!loaded)
-        return false;
-    if (domain == BY_CLOCK) {
-        TIMSK1 &= ~(1 << OCIE1A);
-        serve_clock();
-        TIMSK1 |= 1 << OCIE1A;
-        return true;
-    }
-    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
-        while (left[BY_COUNT] && (int16_t)(count_low - next_count) >= 0)
-            advance_count();
-    }
-    return true;
-}
-
-/* -- inputs ----------------------------------------------------------------------------------------------------- */
-
-static inline bool eye_level(void) { return PINB & EYE; } /* dark, or the wire is cut */
-
-/* Capture the edge away from the level that the eye has now; look again, for it may have changed meanwhile. */
-static inline void watch_eye(void) {
-    bool level;
-    do {
-        level = eye_level();
-        if (level)
-            TCCR1B &= ~(1 << ICES1);
-        else
-            TCCR1B |= 1 << ICES1;
-    } while (level != eye_level());
-}
-
-static inline void note_eye(uint32_t clock) {
-    if (!eye_pending) {
-        eye_edge.clock = clock;
-        eye_edge.count = (uint32_t)count_high << 16 | count_low;
-        eye_pending = true;
-    }
-    eye_edge.last_clock = clock;
-    eye_edge.bounces++;
-}
-
-ISR(TIMER1_CAPT_vect) {
-    uint32_t clock = widen(ICR1);
-    TIMSK1 &= ~(1 << ICIE1);
-    sei();
-    watch_eye();
-    uint32_t count = hal_count();
-    cli();
-    if (!eye_pending) {
-        eye_edge.clock = clock;
-        eye_edge.count = count;
-        eye_pending = true;
-    }
-    eye_edge.last_clock = clock;
-    eye_edge.bounces++;
-    TIMSK1 |= 1 << ICIE1;
-}
-
-bool hal_eye_blocked(void) { return eye_level(); }
-
-bool hal_eye_edge(struct eye_edge *edge) {
-    bool pending;
-    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
-        /* An edge so short after another that the capture missed it. */
-        if (!eye_pending && eye_level() != eye_taken)
-            note_eye(widen(TCNT1));
-        pending = eye_pending;
-        edge->clock = eye_edge.clock;
-        edge->count = eye_edge.count;
-        edge->last_clock = eye_edge.last_clock;
-        edge->bounces = eye_edge.bounces;
-    }
-    return pending;
-}
-
-void hal_eye_taken(const struct eye_edge *edge) {
-    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) {
-        if (edge->bounces == eye_edge.bounces)
-            eye_pending = false;
-        eye_taken = eye_level();
-    }
-}
-
-uint8_t hal_inputs(void) { return (PINB & IN_PINS) >> 1; }
-
-/* -- the serial line -------------------------------------------------------------------------------------------- */
-
-ISR(USART_RX_vect) {
-    if (UCSR0A & (1 << DOR0))
-        overruns++;
-    uint8_t head = rx_head, after = (head + 1) % RX_RING;
-    rx[head] = UDR0;
-    if (after == rx_tail)
-        overruns++;
-    else
-        rx_head = after;
-}
-
-ISR(USART_UDRE_vect) {
-    uint8_t at = tx_at;
-    UDR0 = tx[at++];
-    tx_at = at;
-    if (at == tx_length)
-        UCSR0B &= ~(1 << UDRIE0);
-}
-
-bool hal_receive(uint8_t *byte) {
-    uint8_t tail = rx_tail;
-    if (tail == rx_head)
-        return false;
-    *byte = rx[tail];
-    rx_tail = (tail + 1) % RX_RING;
-    return true;
-}
-
-uint16_t hal_overruns(void) {
-    uint16_t count;
-    ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { count = overruns; }
-    return count;
-}
-
-bool hal_sending(void) { return UCSR0B & (1 << UDRIE0); }
-
-void hal_send(const uint8_t *bytes, uint8_t length) {
-    for (uint8_t i = 0; i < length; i++)
-        tx[i] = bytes[i];
-    tx_at = 0;
-    tx_length = length;
-    UCSR0B |= 1 << UDRIE0;
-}
-
-/* -- birth ------------------------------------------------------------------------------------------------------ */
-
-/* Two copies in turn, each with its complement: a power cut while one is written leaves the other. */
-static uint32_t next_boot(void) {
-    uint32_t last = 0;
-    for (uint8_t i = 0; i < 2; i++) {
-        uint32_t *slot = (uint32_t *)(uint16_t)(i * 8);
-        uint32_t value = eeprom_read_dword(slot);
-        if (value == ~eeprom_read_dword(slot + 1) && value > last)
-            last = value;
-    }
-    uint32_t *slot = (uint32_t *)(uint16_t)((++last & 1) * 8);
-    eeprom_update_dword(slot, last);
-    eeprom_update_dword(slot + 1, ~last);
-    return last;
-}
-
-static struct kept {
-    uint32_t parts, check; /* survives a reset, though not a loss of power */
-} kept __attribute__((section(".noinit")));
-#define KEPT 0x70617274UL
-
-static uint8_t reset_cause __attribute__((section(".noinit")));
-
-void first(void) __attribute__((naked, used, section(".init3")));
-void first(void) {
-    reset_cause = MCUSR;
-    MCUSR = 0;
-    wdt_disable();
-}
-
-static void start_machine(void) {
+void edges_start(void) {
     DDRC = OUT_ALL;
-    DDRB = LED;
-    PORTB = EYE | IN_PINS;
-    PORTD = 1 << PD2 | 1 << PD3;
+    next[BY_COUNT] = lists[BY_COUNT][0].edges;
+    next[BY_CLOCK] = lists[BY_CLOCK][0].edges;
     EICRA = 1 << ISC00; /* both edges of A */
     TCCR1A = 0;
     TCCR1B = 1 << ICNC1 | 1 << CS11;
-    TCCR0A = 1 << WGM01;
-    TCCR0B = 1 << CS01 | 1 << CS00; /* 250 kHz */
-    OCR0A = 99;
-    TIMSK0 = 1 << OCIE0A;
-    watch_eye();
-    eye_taken = eye_level();
     TIMSK1 = 1 << TOIE1 | 1 << ICIE1 | 1 << OCIE1A;
-    UBRR0 = 3; /* 250 000 baud: exact at 16 MHz */
-    UCSR0C = 1 << UCSZ01 | 1 << UCSZ00;
-    UCSR0B = 1 << RXEN0 | 1 << TXEN0 | 1 << RXCIE0;
-}
-
-int main(void) {
-    struct birth birth = {kept.check == (kept.parts ^ KEPT) ? kept.parts : 0, reset_cause};
-    uint32_t number = next_boot();
-    start_machine();
-    controller_start(number, &birth);
-    wdt_enable(WDTO_250MS);
-    sei();
-    for (;;) {
-        wdt_reset();
-        controller_poll();
-        kept.parts = parts_next - 1;
-        kept.check = kept.parts ^ KEPT;
-        if (parts_mode == MODE_RUN)
-            PORTB |= LED;
-        else
-            PORTB &= ~LED;
-        while (!turn)
-            sleep_mode();
-        turn = false;
-    }
 }

@@ -170,7 +170,10 @@ static void notice_sorters(uint8_t fired, uint8_t level) {
 }
 
 static void notice(void) {
-    uint8_t level = hal_outputs(), fired = hal_take_fired();
+    /* In this order: an output that comes on in between is seen next time, and one that went off by count did so at a
+     * place that the belt has reached. */
+    uint8_t fired = hal_take_fired(), level = hal_outputs();
+    belt_poll();
     notice_gate(fired, level);
     notice_sorters(fired, level);
     if (fired & OUT_CAMERA) {

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <simavr/avr_eeprom.h>
+#include <simavr/avr_extint.h>
 #include <simavr/avr_ioport.h>
 #include <simavr/avr_uart.h>
 #include <simavr/sim_avr.h>
@@ -28,6 +30,12 @@ struct input {
     uint8_t port, pin, level;
 };
 
+/* What was done to the pins and the serial line, at the cycle it was due: 'B' and 'D' a pin, 'R' a byte received. */
+struct stimulus {
+    uint64_t cycle;
+    uint8_t what, number, level;
+};
+
 struct sim {
     avr_t *avr;
     elf_firmware_t firmware;
@@ -35,7 +43,9 @@ struct sim {
     uint8_t rx[MANY];
     uint32_t rx_head, rx_tail;
     struct stamped tx[MANY], out[MANY];
-    uint32_t tx_count, out_count, seen;
+    uint32_t tx_count, out_count;
+    struct stimulus done[MANY];
+    uint32_t done_count;
     struct input inputs[MANY];
     uint32_t in_head, in_tail;
     uint64_t encoder_at;
@@ -47,7 +57,7 @@ struct sim {
 };
 
 /* Virtual time needs no waiting. The sleeping core jumps to its next timer: `awake` makes sure that it does not jump
- * over a stimulus. */
+ * over a stimulus. It comes again in the next cycle, for a core that falls asleep just then would jump from here. */
 static void on_sleep(avr_t *avr, avr_cycle_count_t how_long) {
     (void)avr;
     (void)how_long;
@@ -55,9 +65,8 @@ static void on_sleep(avr_t *avr, avr_cycle_count_t how_long) {
 
 static avr_cycle_count_t awake(avr_t *avr, avr_cycle_count_t when, void *param) {
     (void)avr;
-    (void)when;
     (void)param;
-    return 0;
+    return when + 1;
 }
 
 static void on_tx(avr_irq_t *irq, uint32_t value, void *param) {
@@ -79,6 +88,11 @@ static void on_out(avr_irq_t *irq, uint32_t value, void *param) {
         sim->out[sim->out_count++] = (struct stamped){sim->avr->cycle, outputs};
 }
 
+static void note(struct sim *sim, uint64_t cycle, uint8_t what, uint8_t number, uint8_t level) {
+    if (sim->done_count < MANY)
+        sim->done[sim->done_count++] = (struct stimulus){cycle, what, number, level};
+}
+
 static void pin(struct sim *sim, uint8_t port, uint8_t number, uint8_t level) {
     uint8_t *levels = &sim->levels[port - 'A'], bit = 1 << number;
     *levels = level ? *levels | bit : *levels & ~bit;
@@ -94,6 +108,9 @@ static void connect(struct sim *sim) {
     avr_ioctl(avr, AVR_IOCTL_UART_GET_FLAGS('0'), &flags);
     flags &= ~(AVR_UART_FLAG_STDIO | AVR_UART_FLAG_POLL_SLEEP);
     avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &flags);
+    /* simavr polls a low pin of a level interrupt in every cycle, even one that is not enabled: 20 times slower. */
+    avr_extint_set_strict_lvl_trig(avr, EXTINT_IRQ_OUT_INT0, 0);
+    avr_extint_set_strict_lvl_trig(avr, EXTINT_IRQ_OUT_INT1, 0);
 }
 
 static void drive_all(struct sim *sim) {
@@ -182,12 +199,14 @@ static uint64_t stimulate(struct sim *sim, uint64_t until) {
     while (sim->in_tail != sim->in_head && sim->inputs[sim->in_tail % MANY].cycle <= now) {
         struct input *in = &sim->inputs[sim->in_tail++ % MANY];
         pin(sim, in->port, in->pin, in->level);
+        note(sim, in->cycle, in->port, in->pin, in->level);
     }
     if (sim->encoder_cycles && sim->encoder_at <= now)
         step_encoder(sim);
     if (sim->rx_tail != sim->rx_head && sim->next_byte <= now) {
-        avr_raise_irq(avr_io_getirq(sim->avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_INPUT),
-                      sim->rx[sim->rx_tail++ % MANY]);
+        uint8_t byte = sim->rx[sim->rx_tail++ % MANY];
+        avr_raise_irq(avr_io_getirq(sim->avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_INPUT), byte);
+        note(sim, sim->next_byte, 'R', 0, byte);
         sim->next_byte += BYTE_CYCLES;
     }
     if (sim->in_tail != sim->in_head && sim->inputs[sim->in_tail % MANY].cycle < until)
@@ -206,13 +225,20 @@ uint64_t sim_run(struct sim *sim, uint64_t until, uint8_t watch) {
     while (avr->cycle < until && !(watch && sim->stop)) {
         uint64_t slice = stimulate(sim, until);
         avr_cycle_timer_cancel(avr, awake, sim);
-        if (slice > avr->cycle + 1)
-            avr_cycle_timer_register(avr, slice - avr->cycle, awake, sim);
+        avr_cycle_timer_register(avr, slice > avr->cycle ? slice - avr->cycle : 1, awake, sim);
         while (avr->cycle < slice && !(watch && sim->stop))
             if (avr_run(avr) == cpu_Crashed)
                 return 0;
     }
     return avr->cycle;
+}
+
+/* Run until a register or variable has one of the bits of `mask`; no stimuli meanwhile. */
+uint64_t sim_until(struct sim *sim, uint16_t address, uint8_t mask, uint64_t limit) {
+    while (!(sim->avr->data[address] & mask) && sim->avr->cycle < limit)
+        if (avr_run(sim->avr) == cpu_Crashed)
+            return 0;
+    return sim->avr->cycle;
 }
 
 uint64_t sim_cycle(struct sim *sim) { return sim->avr->cycle; }
@@ -229,6 +255,18 @@ uint32_t sim_sent(struct sim *sim, struct stamped *taken) {
     memcpy(taken, sim->tx, count * sizeof *taken);
     sim->tx_count = 0;
     return count;
+}
+
+uint32_t sim_stimuli(struct sim *sim, struct stimulus *taken) {
+    uint32_t count = sim->done_count;
+    memcpy(taken, sim->done, count * sizeof *taken);
+    sim->done_count = 0;
+    return count;
+}
+
+void sim_eeprom(struct sim *sim, uint16_t address, uint8_t *bytes, uint16_t length) {
+    avr_eeprom_desc_t place = {.ee = bytes, .offset = address, .size = length};
+    avr_ioctl(sim->avr, AVR_IOCTL_EEPROM_SET, &place);
 }
 
 void sim_peek(struct sim *sim, uint16_t address, uint8_t *bytes, uint16_t length) {
