@@ -30,6 +30,9 @@ from inspector.teach.writing import Written, write_model
 from inspector.vision.reference import Reference
 from inspector.vision.teaching import MOST_PICTURES, teach_reference
 
+SAME = 1e-4
+"""How far the exported model's numbers may lie from the taught ones', in thresholds or, above it, of the number."""
+
 
 def teach(
     good: Sequence[Path],
@@ -160,13 +163,17 @@ def in_words(choice: Choice) -> str:
 
 
 def _refuse_changed(runner: Runner, learned: Learned) -> None:
-    """Exported must be taught: the graph's scores against those of the arrays it was written from."""
-    for patch, score in zip(learned.examples, learned.example_scores / learned.threshold.raw, strict=True):
-        difference = abs(runner.run(patch).score - float(score))
-        # The arrays were fed features rounded to float16.
-        if difference > 2e-3 * max(1.0, abs(float(score))):
+    """Exported must be taught: the graph's maps and scores against those of the arrays it was written from."""
+    scores = learned.taught.scores(learned.example_maps)
+    for patch, cells, score in zip(learned.examples, learned.example_maps, scores, strict=True):
+        output = runner.run(patch)
+        wanted = np.append(cells, score) / np.float32(learned.threshold.raw)
+        found = np.append(output.map.ravel(), np.float32(output.score))
+        difference = float(np.abs(found - wanted).max()) / max(1.0, float(np.abs(wanted).max()))
+        if not difference <= SAME:
             raise ModelError(
-                f"{runner.path}: the exported model's score differs by {difference:.2e} from the taught one's"
+                f"{runner.path}: the exported model's output differs by {difference:.2e} from the taught one's, "
+                f"wanted at most {SAME:.0e}"
             )
 
 
