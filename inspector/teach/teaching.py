@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from inspector.clock import perf_ns
 from inspector.errors import DatasetError, ModelError
@@ -46,9 +47,14 @@ def teach(
     Raises DatasetError (too few pictures, `out` exists), ModelError, StationError (disk), Cancelled. Nothing is left
     behind when it raises. A picture that cannot be read is left out and told of.
     """
+    # Products of matrices split between threads are rounded otherwise: with one, the model is the same everywhere.
+    with threadpool_limits(1, user_api="blas"):
+        return _teach(good, out, options, Watch(progress, cancelled))
+
+
+def _teach(good: Sequence[Path], out: Path, options: TeachOptions, watch: Watch) -> TeachResult:
     started = perf_ns()
     refuse_existing(out)
-    watch = Watch(progress, cancelled)
     checkup = examine(good, watch)
     _refuse_too_few(checkup, len(good))
     reference = _reference(checkup.usable, watch)
