@@ -134,15 +134,23 @@ class Simavr:
         """Pull the reset pin; `cause` is what MCUSR will say. RAM and EEPROM stay."""
         self._lib.sim_reset(self._handle, cause)
 
+    def memory(self, address: int, length: int) -> bytes:
+        """Its data memory: registers from 0, RAM from 0x100."""
+        data = ctypes.create_string_buffer(length)
+        self._lib.sim_peek(self._handle, address, data, length)
+        return data.raw
+
+    def poke_at(self, address: int, data: bytes) -> None:
+        """Overwrite data memory."""
+        self._lib.sim_poke(self._handle, address, data, len(data))
+
     def peek(self, symbol: str, size: int = 4) -> int:
         """The little-endian value of a variable."""
-        data = ctypes.create_string_buffer(size)
-        self._lib.sim_peek(self._handle, self.symbols[symbol], data, size)
-        return int.from_bytes(data.raw, "little")
+        return int.from_bytes(self.memory(self.symbols[symbol], size), "little")
 
     def poke(self, symbol: str, value: int, size: int = 4) -> None:
         """Overwrite a variable."""
-        self._lib.sim_poke(self._handle, self.symbols[symbol], value.to_bytes(size, "little"), size)
+        self.poke_at(self.symbols[symbol], value.to_bytes(size, "little"))
 
 
 class _PartsView:

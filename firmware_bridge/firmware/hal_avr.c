@@ -20,7 +20,7 @@
  * SHUT ticks before, nobody may. */
 #define EARLY 40
 #define NEAR 20
-#define SHUT 2
+#define SHUT 3
 /* Bits of GPIOR0, which can be tested without a register. */
 #define QUADRATURE 0
 #define BEHIND 1 /* lag is not 0 */
@@ -195,7 +195,7 @@ static inline __attribute__((always_inline)) uint16_t move_by_clock(uint8_t at) 
     while ((int8_t)(at - TCNT1L) > SHUT)
         if (EIFR & EIMSK & (1 << INTF0))
             __asm__ volatile("sei\n nop\n cli" ::: "memory");
-    while ((int8_t)(at - TCNT1L) > 1) /* the way to the pin takes the last tick */
+    while ((int8_t)(at - TCNT1L) > 2) /* the way from here to the pin takes two ticks */
         ;
     move(BY_CLOCK);
     return TCNT1;
