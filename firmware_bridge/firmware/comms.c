@@ -1,11 +1,17 @@
 /* See comms.h. */
 #include "comms.h"
 
-#include "flash.h"
 #include "framing.h"
 #include "inputs.h"
 #include "outputs.h"
 #include "parts.h"
+
+#ifdef __AVR__
+#include <avr/pgmspace.h> /* tables stay in flash: RAM is for rows */
+#else
+#define PROGMEM
+#define pgm_read_word(at) (*(at))
+#endif
 
 #define RESET_BY_WATCHDOG 8 /* WDRF in the AVR's MCUSR */
 
