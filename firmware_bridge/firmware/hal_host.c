@@ -125,6 +125,16 @@ void hal_send(const uint8_t *bytes, uint8_t length) {
 
 /* -- what the tests call ---------------------------------------------------------------------------------------- */
 
+void host_new(void) {
+    now = next_byte = 0;
+    turn = period = 0;
+    backwards = eye = false;
+    encoder_kind = outputs = stuck_mask = inputs = 0;
+    strobe_ticks = event_count = 0;
+}
+
+uint32_t host_parts(void) { return parts_next - 1; }
+
 void host_start(uint32_t of_boot, uint32_t previous, uint8_t cause, uint32_t clock, uint32_t at_count) {
     struct birth birth = {previous, cause};
     clock_offset = clock - (uint32_t)now;
