@@ -40,7 +40,9 @@ class RunResult:
     law_holds: bool
 
 
-def run_fast(config: StationConfig, parts: int, progress: Callable[[int], None]) -> RunResult:
+def run_fast(
+    config: StationConfig, parts: int, progress: Callable[[int], None], controller: str = "python"
+) -> RunResult:
     """Run `parts` parts in simulated time, with every fault that the station file asks for.
 
     Raises ConfigError if the controller or the camera is not simulated, StationError if the station stands still.
@@ -51,7 +53,7 @@ def run_fast(config: StationConfig, parts: int, progress: Callable[[int], None])
     line = station.load_line(config, station.load_recipe_of(config))
     book = _Book(config, clock)
     first_boot = book.next_boot()
-    surroundings = station.simulate(config, first_boot)
+    surroundings = station.simulate(config, first_boot, controller)
     tally = Tally(surroundings.truth)
     surroundings.world.on_gone = tally.gone
     faults = config.simulation.faults if config.simulation else FaultConfig()
@@ -182,12 +184,14 @@ class RealRun:
         return RunResult(document, finished and not self.tally.escapes_by_fault and not self.tally.duplicates)
 
 
-def build_realtime(config: StationConfig, parts: int | None, *, with_link: bool) -> RealRun:
+def build_realtime(
+    config: StationConfig, parts: int | None, *, with_link: bool, controller: str = "python"
+) -> RealRun:
     """Everything that runs in real time; raises what any of its parts raises at start-up."""
     clock = SystemClock()
     line = station.load_line(config, station.load_recipe_of(config))
     book = _Book(config, clock)
-    surroundings = _surround(config, clock, book, parts)
+    surroundings = _surround(config, clock, book, parts, controller)
     inbox = Inbox(config.line.frame_queue)
     failures: list[Callable[[BaseException], None]] = []
 
@@ -232,10 +236,14 @@ def build_realtime(config: StationConfig, parts: int | None, *, with_link: bool)
     return RealRun(running, surroundings, tally, book, parts)
 
 
-def _surround(config: StationConfig, clock: Clock, book: _Book, parts: int | None) -> station.Simulated | None:
+def _surround(
+    config: StationConfig, clock: Clock, book: _Book, parts: int | None, controller: str
+) -> station.Simulated | None:
     if not config.controller.port.startswith("sim://"):
+        if controller != "python":
+            raise ConfigError(f"--controller {controller} needs [controller] port 'sim://', found {config.controller.port!r}")
         return None
-    surroundings = station.simulate(config, book.next_boot())
+    surroundings = station.simulate(config, book.next_boot(), controller, clock.now_ns())
     surroundings.world.limit = parts
     register(_SIMULATED, surroundings.link, clock.now_ns)
     return surroundings
