@@ -259,7 +259,6 @@ uint8_t host_feed(const uint8_t *bytes, uint32_t length, uint8_t *payload, uint1
 }
 
 uint8_t host_frame(const uint8_t *payload, uint8_t length, uint8_t *framed) {
-    uint8_t copy[PAYLOAD_OUT];
-    memcpy(copy, payload, length);
-    return frame(copy, length, framed);
+    memcpy(framed + 1, payload, length);
+    return frame(framed, length);
 }
