@@ -202,7 +202,7 @@ static void run(void) {
     flushing = by_clock;
     flush_until = place_now + belt_distance(KEY_GATE_COUNT);
     starting = true;
-    start_at = clock_now + (purge ? config[KEY_LEAD_MS] * TICKS_PER_MS : 0);
+    start_at = clock_now + (outputs_purging() ? config[KEY_LEAD_MS] * TICKS_PER_MS : 0);
 }
 
 static void stop(void) {

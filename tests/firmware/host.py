@@ -55,8 +55,8 @@ def compile_core(folder: Path, sources: Path = FOLDER, flags: Iterable[str] = ("
             pytest.fail("gcc is missing: install the Debian package gcc")
         pytest.skip("gcc is missing: install the Debian package gcc")
     target = folder / "core.so"
-    files = [sources / name for name in CORE] + [FOLDER / "hal_host.c"]
-    command = ["gcc", *FLAGS, *flags, f"-I{sources}", f"-I{FOLDER}", "-o", target, *files]
+    files = [sources / name for name in CORE] + [sources / "hal_host.c"]
+    command = ["gcc", *FLAGS, *flags, f"-I{sources}", "-o", target, *files]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, done.stderr
     return target
