@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PAYLOAD_IN 20  /* longest payload that the station may send us, with its CRC */
+#define PAYLOAD_IN 20  /* longest payload that the station may send us, with its CRC and the zero that ends it */
 #define PAYLOAD_OUT 36 /* longest that we send, with its CRC */
 
 struct deframer {
