@@ -191,15 +191,11 @@ static void add(enum domain domain, uint32_t at, uint8_t slot, bool on, uint8_t 
     uint32_t now = domain == BY_CLOCK ? clock_now : place_now;
     struct edge_list *list = list_of[domain];
     int32_t ahead = at - now;
-    if (ahead >= HORIZON)
+    if (ahead >= HORIZON || list->length == EDGES) /* there are never more than seven */
         return;
     if (ahead < -HORIZON)
         at = now;
-    uint8_t i = list->length;
-    if (i < EDGES)
-        list->length++;
-    else if ((int16_t)((uint16_t)at - list->edges[--i].at) >= 0)
-        return;
+    uint8_t i = list->length++;
     for (; i && (int16_t)((uint16_t)at - list->edges[i - 1].at) < 0; i--)
         list->edges[i] = list->edges[i - 1];
     struct edge *edge = &list->edges[i];

@@ -370,18 +370,14 @@ static uint32_t confirm_end(const struct part *part) {
 static bool awaited(uint32_t number) { return parts_has(number) && ROW(number)->flags & PART_AWAITED; }
 
 void parts_confirm(void) {
-    for (uint32_t number = confirm_next; number < parts_open; number++) {
-        if (!awaited(number))
-            continue;
-        struct part *part = ROW(number);
-        if (!reached(place_now, window_start(part)))
-            break;
-        part->flags &= ~PART_AWAITED;
-        part->confirmed = 1;
-        parts_tell(part);
+    struct part *part = ROW(confirm_next);
+    if (!awaited(confirm_next) || !reached(place_now, window_start(part))) {
+        counters.unexpected++;
         return;
     }
-    counters.unexpected++;
+    part->flags &= ~PART_AWAITED;
+    part->confirmed = 1;
+    parts_tell(part);
 }
 
 static void confirm_due(void) {

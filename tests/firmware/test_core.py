@@ -470,3 +470,133 @@ def test_an_input_is_only_looked_at_where_it_is_wired() -> None:
     host.lib.host_inputs(int(Input.BIN_FULL))
     host.run(100 * MS)
     assert host.status().fault == Fault.BIN_FULL
+
+
+# -- windows that meet -------------------------------------------------------------------------------------------------
+
+
+def test_a_part_that_has_not_left_the_eye_at_its_deadline_is_too_long() -> None:
+    host = running(LINE)
+    host.lib.host_eye(True)
+    host.run(1 * MS)
+    host.say(Judge(1, 1, Verdict.PASS))
+    host.run(110 * MS)
+    assert host.rows()[1].why == Why.TOO_LONG
+
+
+@pytest.mark.parametrize("passes", [True, False], ids=["diverter", "valve"])
+def test_more_windows_than_can_wait_reject(passes: bool) -> None:
+    values = LINE | {Key.GUARD_COUNT: 1500, Key.MIN_SPACING_COUNT: 10, Key.ENERGISED_PASSES: int(passes)}
+    host = running(values)
+    host.run(250 * MS)  # a valve is purging until now
+    seen = []
+    for part in range(1, 8):
+        seen.append(host.now)
+        host.part(2 * MS)
+        host.say(Judge(1, part, Verdict.PASS if passes else Verdict.REJECT))
+        host.run(2 * MS)
+    host.run(400 * MS)
+    whys = [Why(row.why) for row in host.rows().values()]
+    middles = [at + (LINE[Key.GATE_COUNT] - 20) * PERIOD for at in seen]
+    on = [any(since <= middle < until for since, until in intervals(host, GATE)) for middle in middles]
+    if passes:
+        assert whys == [Why.EARNED] * 4 + [Why.QUEUE_FULL] * 3
+        assert on == [why is Why.EARNED for why in whys]
+    else:
+        assert whys == [Why.JUDGED_BAD] * 7
+        assert all(on)
+
+
+def test_a_valve_does_not_close_for_less_than_its_rest() -> None:
+    host = running(VALVE | {Key.MIN_OFF_MS: 20, Key.MIN_SPACING_COUNT: 10})
+    host.run(250 * MS)
+    already = len(intervals(host, GATE))
+    for _ in range(3):
+        host.part(5 * MS)
+        host.run(8 * MS)
+    host.run(300 * MS)
+    assert len(intervals(host, GATE)) == already + 1
+
+
+def test_whoever_comes_within_the_pulse_of_a_valve_is_rejected_too() -> None:
+    host = running(VALVE | {Key.MIN_ON_MS: 40, Key.MIN_SPACING_COUNT: 10})
+    host.run(250 * MS)
+    already = len(intervals(host, GATE))
+    for part in (1, 2):
+        host.part(5 * MS)
+        host.run(3 * MS)
+        if part == 2:
+            host.say(Judge(1, 2, Verdict.PASS))
+    host.run(300 * MS)
+    assert [Why(row.why) for row in host.rows().values()] == [Why.NO_VERDICT, Why.TOO_CLOSE]
+    assert len(intervals(host, GATE)) == already + 1
+
+
+def test_what_is_purged_needs_no_window_of_its_own() -> None:
+    host = running(VALVE | {Key.INPUTS: int(Input.LOW_AIR), Key.MAX_ON_MS: 2000})
+    host.run(250 * MS)
+    for _ in range(3):
+        host.part(5 * MS)
+        host.run(5 * MS)
+    host.lib.host_inputs(int(Input.LOW_AIR))
+    host.run(25 * MS)
+    host.lib.host_inputs(0)
+    host.lib.host_encoder(0, False)
+    host.run(30 * MS)
+    host.say(Command(Order.RESET), Command(Order.RUN))
+    host.run(3 * MS)
+    host.lib.host_encoder(PERIOD, False)
+    since = host.now
+    host.run(400 * MS)
+    assert [Why(row.why) for row in host.rows().values()] == [Why.SHUT_DOWN] * 3
+    (purge,) = [(a, b) for a, b in intervals(host, GATE) if b > since]
+    assert purge[1] - since >= VALVE[Key.GATE_COUNT] * PERIOD
+
+
+def test_an_edge_between_the_decision_to_drop_and_the_drop_is_undone() -> None:
+    host = running(LINE | {Key.INPUTS: int(Input.LOW_AIR)})
+    host.lib.host_inputs(int(Input.LOW_AIR))
+    host.run(19 * MS)
+    host.lib.host_race(GATE)
+    host.run(5 * MS)
+    assert host.status().fault == Fault.LOW_AIR
+    assert not host.outputs & GATE
+
+
+def test_a_trigger_that_is_long_due_is_made_at_once() -> None:
+    values = LINE | {Key.ENCODER: Encoder.CLOCK, Key.PART_MAX_COUNT: 900, Key.CAMERA_COUNT: 1}
+    host = Host()
+    host.start(values)
+    host.lib.host_turn_every(20 * MS)
+    host.run(30 * MS)
+    host.part(25 * MS)
+    host.run(60 * MS)
+    assert len(intervals(host, CAMERA)) == 1
+
+
+def test_a_confirmation_goes_to_the_part_that_can_be_there() -> None:
+    values = LINE | {Key.INPUTS: int(Input.CONFIRM), Key.CONFIRM_WINDOW_COUNT: 2000, Key.GUARD_COUNT: 800}
+    host = running(values)
+    for part in (1, 2, 3):
+        host.part(5 * MS)
+        host.say(Judge(1, part, Verdict.PASS if part == 2 else Verdict.REJECT))
+        host.run(15 * MS)
+
+    def confirm() -> list[int]:
+        host.lib.host_inputs(int(Input.CONFIRM))
+        host.run(5 * MS)
+        host.lib.host_inputs(0)
+        host.run(2 * MS)
+        return [host.rows()[part].confirmed for part in (1, 2, 3)]
+
+    assert host.rows()[1].why == Why.JUDGED_BAD
+    assert confirm() == [0, 0, 0], "decided, but not at the gate yet"
+    assert counters(host).unexpected == 1
+    host.run(10 * MS)
+    assert confirm() == [1, 0, 0]
+    host.run(40 * MS)
+    assert confirm() == [1, 0, 1], "the second is a good part"
+    host.part(5 * MS)
+    host.run(300 * MS)
+    assert host.rows()[4].confirmed == 2
+    assert host.status().fault == Fault.NOT_CONFIRMED
