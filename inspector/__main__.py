@@ -21,6 +21,7 @@ VERBS = {
     "bench": "verbs_bench",
     "gauge-study": "verbs_gauge",
     "web": "verbs_web",
+    "job": "verbs_job",
 }
 
 

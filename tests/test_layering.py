@@ -27,6 +27,7 @@ LEVELS = {
     "state": 2,
     "labels": 2,
     "simulation": 3,
+    "jobs": 4,
     "link": 4,
     "camera": 5,
     "vision": 5,
@@ -51,10 +52,12 @@ LEVELS = {
     "evaluate_report": 8,
     "supervisor": 8,
     "runs": 9,
+    "checkup": 9,
+    "work": 9,
     "benchmark": 9,
 }
 MAY_SHARE = {8, 9}
-WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "web"}
+WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "web", "jobs"}
 ONLY_IN = {
     "cv2": {"inspector.camera", "inspector.vision", "inspector.teach", "inspector.record.images", "inspector.web.live"},
     "onnxruntime": {"inspector.inference"},
