@@ -44,6 +44,7 @@ SCHEMAS: dict[str, type[config.Section]] = {
     "[simulation.faults]": config.FaultConfig,
     "recipe.toml": recipe.Recipe,
     "[[zone]]": recipe.Zone,
+    "[[ignore_region]]": recipe.IgnoreRegion,
     "[[line]]": recipe.LineFeature,
     "[[circle]]": recipe.CircleFeature,
     "[[area]]": recipe.AreaFeature,

@@ -24,6 +24,8 @@ LEVELS = {
     "calibration_set": 4,
     "calibrated": 3,
     "recipe": 3,
+    "recipe_changes": 2,
+    "recipe_book": 4,
     "state": 2,
     "labels": 2,
     "simulation": 3,
@@ -48,6 +50,7 @@ LEVELS = {
     "station": 8,
     "fast": 8,
     "running": 8,
+    "recipe_change": 8,
     "evaluate": 8,
     "evaluate_report": 8,
     "supervisor": 8,
@@ -58,6 +61,7 @@ LEVELS = {
 }
 MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "web", "jobs"}
+WEB_MAY |= {"recipe_book", "recipe_changes"}
 ONLY_IN = {
     "cv2": {"inspector.camera", "inspector.vision", "inspector.teach", "inspector.record.images", "inspector.web.live"},
     "onnxruntime": {"inspector.inference"},
