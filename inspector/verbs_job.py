@@ -22,6 +22,7 @@ from inspector.jobs.runner import CANCELLED_CODE
 
 WORK = {
     "check": "health:run",
+    "what_if": "what_if:run",
 }
 
 

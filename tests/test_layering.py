@@ -63,7 +63,8 @@ MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "web", "jobs"}
 WEB_MAY |= {"recipe_book", "recipe_changes"}
 ONLY_IN = {
-    "cv2": {"inspector.camera", "inspector.vision", "inspector.teach", "inspector.record.images", "inspector.web.live"},
+    "cv2": {"inspector.camera", "inspector.vision", "inspector.teach", "inspector.record.images", "inspector.web.live"}
+    | {"inspector.web.pictures"},
     "onnxruntime": {"inspector.inference"},
     "serial": {"firmware_bridge.port", "firmware_bridge.protocol_sim"},
     "fastapi": {"inspector.web"},

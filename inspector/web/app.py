@@ -24,7 +24,9 @@ from inspector.clock import Clock, SystemClock
 from inspector.config import StationConfig
 from inspector.link.client import LinkClient
 from inspector.record.reader import Reader, store_url
-from inspector.web import errors, routes, views
+from inspector.jobs.folder import JobFolder
+from inspector.recipe_book import RecipeBook
+from inspector.web import errors, job_pages, recipe_pages, routes, views
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
@@ -86,11 +88,14 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
     app.state.client = LinkClient(link_path, clock)
     app.state.store = StoreDoor(store_url(config.record.store, config.folder))
     app.state.images = config.path(config.record.images)
+    app.state.clock = clock
+    app.state.jobs = JobFolder(config.path(config.web.work) / "jobs")
+    app.state.book = RecipeBook(config.path(config.station.recipe).parent, clock)
     app.state.mqtt = None
     if config.mqtt.host:
         app.state.mqtt = Publisher(config.mqtt, config.station.name, config.folder, app.state.store.reader)
     errors.install(app)
-    for router in (routes.read, routes.commands, routes.other, views.pages):
+    for router in (routes.read, routes.commands, routes.other, views.pages, job_pages.pages, recipe_pages.pages):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_middleware(_Door, own_hosts=LOOPBACK if config.web.host in LOOPBACK else ())

@@ -24,6 +24,8 @@ class Page:
 
 MENU: tuple[Page, ...] = (
     Page("/", mark("Live"), Role.WATCH, "live", panel=True),
+    Page("/recipes", mark("Recipes"), Role.QUALITY, "book"),
+    Page("/jobs", mark("Jobs"), Role.QUALITY, "clock"),
     Page("/components", mark("Components"), Role.WATCH, "grid"),
     Page("/more", mark("More"), Role.WATCH, "more", panel=True),
 )
