@@ -79,7 +79,7 @@ def job_page(request: Request, number: Number) -> HTMLResponse:
     """One job: how far it is, or what came of it."""
     job = _job(request, number)
     template = SHOWN.get(job.kind, "job_log.html") if job.state == "done" else "job.html"
-    context = {"job": job, "result": job.result(), "served": jobs_of(request).served()}
+    context: dict[str, Any] = {"job": job, "result": job.result(), "served": jobs_of(request).served()}
     context |= {"words": WORDS, "titles": TITLES, "download": DOWNLOADS.get(job.kind)}
     return render(request, template, scripts=("job.js",), **context)
 

@@ -24,6 +24,8 @@ class Page:
 
 MENU: tuple[Page, ...] = (
     Page("/", mark("Live"), Role.WATCH, "live", panel=True),
+    Page("/users", mark("Users"), Role.ADMIN, "users"),
+    Page("/audit", mark("Audit log"), Role.QUALITY, "book"),
     Page("/recipes", mark("Recipes"), Role.QUALITY, "book"),
     Page("/jobs", mark("Jobs"), Role.QUALITY, "clock"),
     Page("/components", mark("Components"), Role.WATCH, "grid"),

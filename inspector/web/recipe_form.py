@@ -17,13 +17,14 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from inspector.config import problems
+from inspector.config import Section, problems
 from inspector.recipe import HealthLimits, LocateLimits, Recipe
 
-LIMITS = {"health": HealthLimits, "locate": LocateLimits}
+LIMITS: dict[str, type[Section]] = {"health": HealthLimits, "locate": LocateLimits}
 _SIMPLE = ("threshold", "min_defect_area_px")
 _TEXTS = ("description", "model")
 _OF_MEASURE = ("nominal", "plus", "minus")
+_OF_SHAPE = {"zone": ("name", "polygon", "threshold"), "ignore_region": ("name", "polygon")}
 MOST_SHAPES = 100
 MOST_CORNERS = 500
 
@@ -34,6 +35,11 @@ def defaults() -> dict[str, Any]:
     for section, schema in LIMITS.items():
         found |= {f"{section}.{name}": field.default for name, field in schema.model_fields.items()}
     return found
+
+
+def limit_names() -> dict[str, list[str]]:
+    """The keys of each section of limits."""
+    return {section: list(schema.model_fields) for section, schema in LIMITS.items()}
 
 
 def fields_of(tables: Mapping[str, Any]) -> dict[str, str]:
@@ -110,16 +116,12 @@ def _set_shapes(tables: dict[str, Any], text: str, wrong: dict[str, str]) -> Non
     if len(shapes) > MOST_SHAPES or any(len(shape["polygon"]) > MOST_CORNERS for shape in shapes):
         wrong["shapes"] = f"at most {MOST_SHAPES} regions of {MOST_CORNERS} corners each"
         return
-    kinds = {
-        "zone": lambda shape: {key: shape.get(key) for key in ("name", "polygon", "threshold")},
-        "ignore_region": lambda shape: {key: shape.get(key) for key in ("name", "polygon")},
-    }
     names = [shape.get("name") for shape in shapes]
     for name in names:
         if names.count(name) > 1:
             wrong["shapes"] = f"{name!r} is the name of two regions; give each its own"
-    for kind, make in kinds.items():
-        found = [make(shape) for shape in shapes if shape.get("kind") == kind]
+    for kind, keys in _OF_SHAPE.items():
+        found = [{key: shape.get(key) for key in keys} for shape in shapes if shape.get("kind") == kind]
         if found or kind in tables:
             tables[kind] = found
         if not found:

@@ -8,7 +8,8 @@ activation in the event loop.
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -20,14 +21,14 @@ from inspector.web.audited import audited
 from inspector.web.errors import ApiError
 from inspector.web.job_pages import ask_job, go_to
 from inspector.web.pictures import models_beside, taught_patch
-from inspector.web.recipe_form import LIMITS, fields_of, tables_from
+from inspector.web.recipe_form import fields_of, limit_names, tables_from
 from inspector.web.recipes import recipes_of
 from inspector.web.roles import Role, Who, require
 from inspector.web.shell import render, words_of
 from inspector.web.words import mark
 
 pages = APIRouter(prefix="/recipes", include_in_schema=False, dependencies=[Depends(require(Role.QUALITY))])
-Why = Annotated[str, Form(max_length=500)]
+T = TypeVar("T")
 SAID = {
     "saved": mark("Saved as a new version. It judges parts once it is put in force."),
     "running": mark("In force. The line judges by it from the next part on."),
@@ -87,7 +88,7 @@ async def activate(request: Request, recipe_id: str, number: int) -> Response:
     if not refused:
         return _to(recipe_id, "running")
     await asyncio.to_thread(book.put_in_force, recipe_id, before, who.name)
-    audited(request, "recipe.activation_refused", recipe_id, old=number, new=before)
+    await asyncio.to_thread(audited, request, "recipe.activation_refused", recipe_id, old=number, new=before)
     trouble = words_of(request)("The line refused version {number}: {reason}", number=number, reason=refused)
     return await asyncio.to_thread(_detail, request, recipe_id, trouble=trouble, status=409)
 
@@ -184,7 +185,6 @@ def _editor(
 ) -> HTMLResponse:
     tables = _tables(request, recipe_id, base)
     path = _book(request).path(recipe_id)
-    limits = {section: list(schema.model_fields) for section, schema in LIMITS.items()}
     return render(
         request,
         "recipe_edit.html",
@@ -195,7 +195,7 @@ def _editor(
         seen=seen,
         fields=fields,
         wrong=wrong,
-        limits=limits,
+        limits=limit_names(),
         measures=tables.get("measure", []),
         models=models_beside((path.parent / str(tables["model"])).resolve(), path.parent.resolve()),
         mask=tables.get("ignore", ""),
@@ -253,7 +253,7 @@ def _tables(request: Request, recipe_id: str, number: int) -> dict[str, Any]:
     return _found(lambda: _book(request).tables(recipe_id, number))
 
 
-def _found(ask: Any) -> Any:
+def _found(ask: Callable[[], T]) -> T:
     try:
         return ask()
     except StationError as why:
