@@ -23,6 +23,9 @@ from inspector.jobs.runner import CANCELLED_CODE
 WORK = {
     "check": "health:run",
     "what_if": "what_if:run",
+    "examine": "teaching:examine_set",
+    "teach": "teaching:teach_set",
+    "unpack": "teaching:unpack_archive",
 }
 
 

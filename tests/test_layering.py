@@ -26,6 +26,8 @@ LEVELS = {
     "recipe": 3,
     "recipe_changes": 2,
     "recipe_book": 4,
+    "uploads": 2,
+    "teaching_sets": 6,
     "state": 2,
     "labels": 2,
     "simulation": 3,
@@ -62,7 +64,7 @@ LEVELS = {
 }
 MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web"}
-WEB_MAY |= {"jobs", "recipe_book", "recipe_changes"}
+WEB_MAY |= {"jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets"}
 ONLY_IN = {
     "cv2": {"inspector.camera", "inspector.vision", "inspector.teach", "inspector.record.images", "inspector.web.live"}
     | {"inspector.web.pictures"},

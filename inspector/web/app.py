@@ -147,7 +147,9 @@ class _Door:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *more]
+                own = {name for name, _ in message["headers"]}
+                # A page may bring a stricter policy of its own: two of them would have to agree.
+                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in own)]
             await send(message)
 
         if scope["type"] in ("http", "websocket") and not self._is_own(scope):

@@ -22,7 +22,7 @@ from inspector.web.words import mark
 pages = APIRouter(prefix="/jobs", include_in_schema=False, dependencies=[Depends(require(Role.QUALITY))])
 Number = Annotated[int, Path(ge=1, le=999_999_999)]
 # What each kind shows when it is done; others show their result as it is.
-SHOWN = {"what_if": "job_what_if.html", "teach": "job_teach.html", "check": "job_check.html", "examine": "job_log.html"}
+SHOWN = {"what_if": "job_what_if.html", "teach": "job_teach.html", "check": "job_check.html"}
 WORDS = {
     "queued": mark("waits"),
     "running": mark("running"),
@@ -36,6 +36,7 @@ TITLES = {
     "what_if": mark("What if"),
     "examine": mark("Data doctor"),
     "teach": mark("Teaching"),
+    "unpack": mark("Unpacking"),
     "backup": mark("Backup"),
     "verify": mark("Backup, checked"),
     "bundle": mark("Log bundle"),
@@ -75,9 +76,11 @@ def list_page(request: Request) -> HTMLResponse:
 
 
 @pages.get("/{number}")
-def job_page(request: Request, number: Number) -> HTMLResponse:
+def job_page(request: Request, number: Number) -> Response:
     """One job: how far it is, or what came of it."""
     job = _job(request, number)
+    if job.kind == "examine" and job.state == "done":
+        return RedirectResponse(f"/teach/{job.result().get('set')}/findings/{number}", status_code=303)
     template = SHOWN.get(job.kind, "job_log.html") if job.state == "done" else "job.html"
     context: dict[str, Any] = {"job": job, "result": job.result(), "served": jobs_of(request).served()}
     context |= {"words": WORDS, "titles": TITLES, "download": DOWNLOADS.get(job.kind)}

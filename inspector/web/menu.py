@@ -27,6 +27,7 @@ MENU: tuple[Page, ...] = (
     Page("/users", mark("Users"), Role.ADMIN, "users"),
     Page("/audit", mark("Audit log"), Role.QUALITY, "book"),
     Page("/recipes", mark("Recipes"), Role.QUALITY, "book"),
+    Page("/teach", mark("Teach"), Role.QUALITY, "box"),
     Page("/jobs", mark("Jobs"), Role.QUALITY, "clock"),
     Page("/components", mark("Components"), Role.WATCH, "grid"),
     Page("/more", mark("More"), Role.WATCH, "more", panel=True),

@@ -11,7 +11,8 @@ from inspector.clock import Clock
 from inspector.config import StationConfig
 from inspector.jobs.folder import JobFolder
 from inspector.recipe_book import RecipeBook
-from inspector.web import job_pages, recipe_pages
+from inspector.teaching_sets import TeachingSets
+from inspector.web import job_pages, recipe_pages, teach_pages, upload_pages
 
 
 def mount(app: FastAPI, config: StationConfig, clock: Clock) -> None:
@@ -19,5 +20,6 @@ def mount(app: FastAPI, config: StationConfig, clock: Clock) -> None:
     app.state.clock = clock
     app.state.jobs = JobFolder(config.path(config.web.work) / "jobs")
     app.state.book = RecipeBook(config.path(config.station.recipe).parent, clock)
-    for router in (job_pages.pages, recipe_pages.pages):
+    app.state.teaching_sets = TeachingSets(config.path(config.web.work) / "teaching")
+    for router in (job_pages.pages, recipe_pages.pages, teach_pages.pages, upload_pages.pages):
         app.include_router(router)
