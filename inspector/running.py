@@ -250,6 +250,7 @@ class Running:
                     + crew.recorder.counters.pictures_dropped_disk,
                 },
             },
+            camera=crew.camera.settings(),
             last_part_id=self._last_part_id,
             at_utc=self._clock.utc(),
         )

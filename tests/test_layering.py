@@ -64,7 +64,7 @@ LEVELS = {
 }
 MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web"}
-WEB_MAY |= {"jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets"}
+WEB_MAY |= {"jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
 ONLY_IN = {
     "cv2": {"inspector.camera", "inspector.vision", "inspector.teach", "inspector.record.images", "inspector.web.live"}
     | {"inspector.web.pictures"},

@@ -29,6 +29,9 @@ MENU: tuple[Page, ...] = (
     Page("/recipes", mark("Recipes"), Role.QUALITY, "book"),
     Page("/teach", mark("Teach"), Role.QUALITY, "box"),
     Page("/jobs", mark("Jobs"), Role.QUALITY, "clock"),
+    Page("/health", mark("Health"), Role.INTEGRATOR, "health"),
+    Page("/cameras", mark("Cameras"), Role.INTEGRATOR, "camera"),
+    Page("/calibration", mark("Calibration"), Role.INTEGRATOR, "chart"),
     Page("/components", mark("Components"), Role.WATCH, "grid"),
     Page("/more", mark("More"), Role.WATCH, "more", panel=True),
 )

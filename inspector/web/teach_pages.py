@@ -148,7 +148,7 @@ def findings_page(request: Request, number: Number, job_number: Number) -> HTMLR
     recipes = list(_book(request).files())
     chosen = one.recipe_id if one.recipe_id in recipes else next(iter(recipes), "")
     root = _models_root(request, chosen) if chosen else None
-    context = {"one": one, "job": job, "result": job.result(), "recipes": recipes, "chosen": chosen}
+    context: dict[str, Any] = {"one": one, "job": job, "result": job.result(), "recipes": recipes, "chosen": chosen}
     return render(request, "teach_findings.html", revision=_next_revision(root, chosen), **context)
 
 

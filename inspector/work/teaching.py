@@ -12,6 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from inspector.clock import SystemClock
 from inspector.config import StationConfig, load_station
 from inspector.errors import DatasetError, ModelError
@@ -121,7 +123,8 @@ def _ignore(job: JobContext, recipe: Recipe) -> Path | None:
         patch = load_card(recipe.path(recipe.model)).patch
     except ModelError:
         return None
-    mask = sum(polygon_mask(region.polygon, (patch.height, patch.width)) for region in recipe.ignore_region) > 0
+    masks = [polygon_mask(region.polygon, (patch.height, patch.width)) for region in recipe.ignore_region]
+    mask = np.logical_or.reduce(masks)
     write_mask(job.out / "ignore.png", mask)
     return job.out / "ignore.png"
 
