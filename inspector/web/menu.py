@@ -30,8 +30,8 @@ MENU: tuple[Page, ...] = (
     Page("/teach", mark("Teach"), Role.QUALITY, "box"),
     Page("/jobs", mark("Jobs"), Role.QUALITY, "clock"),
     Page("/health", mark("Health"), Role.INTEGRATOR, "health"),
-    Page("/cameras", mark("Cameras"), Role.INTEGRATOR, "camera"),
-    Page("/calibration", mark("Calibration"), Role.INTEGRATOR, "chart"),
+    Page("/cameras", mark("Cameras"), Role.INTEGRATOR, "lens"),
+    Page("/calibration", mark("Calibration"), Role.INTEGRATOR, "ruler"),
     Page("/components", mark("Components"), Role.WATCH, "grid"),
     Page("/more", mark("More"), Role.WATCH, "more", panel=True),
 )

@@ -139,7 +139,7 @@ def _save(request: Request, recipe_id: str, fields: dict[str, str]) -> Response:
     if not why:
         wrong["why"] = words_of(request)("Say why, in a few words: it stands beside the version for good.")
     if wrong:
-        return _editor(request, recipe_id, base, seen, fields, wrong, status=422)
+        return _editor(request, recipe_id, base, seen, fields_of(old) | fields, wrong, status=422)
     newest = _versions(request, recipe_id)[0]
     if newest.number != seen:
         return _merge(request, recipe_id, old, tables, newest, fields)
