@@ -54,7 +54,9 @@ async function bringAll(/** @type {File[]} */ files) {
 if (place) {
   for (const id of ["files", "tree"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
-    input.onchange = () => { void bringAll([...(input.files ?? [])]).then(() => { input.value = ""; }); };
+    const start = () => { void bringAll([...(input.files ?? [])]).then(() => { input.value = ""; }); };
+    input.onchange = start;
+    if (input.files?.length) start(); // chosen before this module was there
   }
   byId("upload-stop").onclick = () => { stopped = true; };
 }
