@@ -27,6 +27,7 @@ LEVELS = {
     "recipe_changes": 2,
     "recipe_book": 4,
     "uploads": 2,
+    "backup": 6,
     "teaching_sets": 6,
     "state": 2,
     "labels": 2,
