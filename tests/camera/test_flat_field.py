@@ -92,8 +92,8 @@ def uneven(folder: Path) -> Path:
 
 
 def test_the_station_corrects_what_its_camera_gives(tmp_path: Path) -> None:
-    """Corrected, good parts score as in even light of the same mean, nearer than uncorrected; and the drift watch, whose
-    baseline is corrected too, says nothing."""
+    """Corrected, good parts score as in even light of the same mean, nearer than uncorrected; and the drift watch says
+    nothing, since its baseline is corrected too."""
     config = configured(illumination=str(uneven(tmp_path)))
     line = station.load_line(config, station.load_recipe_of(config))
     flat = station.load_flat_field(config)
