@@ -45,6 +45,7 @@ LEVELS = {
     "drift_alarms": 8,
     "metrics": 7,
     "threads": 7,
+    "telling": 7,
     "station": 8,
     "fast": 8,
     "running": 8,
