@@ -159,6 +159,7 @@ class FakeLine:
         self.number = 0
         self.state = "Execute"
         self.alarms = ()
+        self.more = {}  # further fields of the status
         self.parts = None  # a function of the part's number, called for each tick, or None
         self.asked = []
         self._stop = threading.Event()
@@ -170,7 +171,7 @@ class FakeLine:
             if self.parts is not None and self.state == "Execute":
                 self.number += 1
                 self.server.publish_part(self.parts(self.number), make_picture(self.number % 4))
-            self.server.publish_status(make_status(self.number, self.state, alarms=self.alarms))
+            self.server.publish_status(make_status(self.number, self.state, alarms=self.alarms, **self.more))
             while (asked := self.server.next_command()) is not None:
                 self.asked.append(asked.command)
                 self.server.answer(asked, "" if asked.command.argument != "nonsense" else "no recipe has id 'nonsense'")

@@ -82,14 +82,14 @@ def seen(browser, station):
 
 
 # What does not fit into its place or the screen.
-OVERFLOW = """() => [...document.querySelectorAll("#word, #detail, #counts b, #counts span, header *, #alarms li")]
+OVERFLOW = """() => [...document.querySelectorAll("#word, #detail, #counts *, header *, #alarms li, button, button *, nav *, #caption, dt")]
     .filter((e) => {
         const { right, bottom } = e.getBoundingClientRect();
         const cut = e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline";
         return right > innerWidth + 1 || bottom > innerHeight + 1 || cut;
     }).map((e) => e.id || e.textContent)"""
 BOX_EDGE = """() => {
-    const canvas = document.getElementById("boxes"), scale = canvas.width / 1280;
+    const canvas = document.getElementById("overlay"), scale = canvas.width / 1280;
     const [x, y] = [500 * scale, 345 * scale].map(Math.round);
     return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data];
 }"""
@@ -157,10 +157,11 @@ def test_the_picture_is_drawn_with_its_boxes_and_the_counts_are_of_the_same_part
     assert pixel[1] < 100
     shown = seen.page.evaluate(
         """() => Array.from({ length: 40 }, () => new Promise((done) => setTimeout(() => done(
-        [document.getElementById("detail").innerText, document.getElementById("seen").innerText]), 40)))
+        [document.getElementById("detail").innerText, ...["inspected", "not_inspected"].map(
+            (name) => Number(document.getElementById(name).innerText))]), 40)))
         .reduce((all, next) => all.then((list) => next.then((one) => [...list, one])), Promise.resolve([]))"""
     )
-    assert all(detail.split()[0] == f"#{counted}" for detail, counted in shown), shown
+    assert all(detail.split()[0] == f"#{inspected + missed}" for detail, inspected, missed in shown), shown
 
 
 def test_a_stopped_web_process_takes_the_verdict_down_within_3_seconds_and_it_comes_back(seen, station):
