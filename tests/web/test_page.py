@@ -1,7 +1,5 @@
 """The page in a real browser: what an operator sees, above all when something has stopped."""
 
-import os
-import shutil
 import signal
 
 import pytest
@@ -9,85 +7,9 @@ import pytest
 from inspector.types import Verdict
 from inspector.web.words import Words
 
-from .fakes import ALARM, FakeLine, WebProcess, fill_store, make_config, make_event
+from .fakes import ALARM, FakeLine, WebProcess, make_event
+from .seen import OVERFLOW, Seen
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = shutil.which("chromium")
-    missing = "" if program else "the program chromium is not installed"
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        missing = "the package playwright is not installed"
-    if missing:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield opened
-        opened.close()
-
-
-class Seen:
-    """A page with what its user sees of it, and whatever it complained about or asked of others."""
-
-    def __init__(self, page, url):
-        self.page, self.troubles, self.asked = page, [], []
-        page.on("console", lambda message: self.troubles.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.goto(url)
-
-    def text(self, name):
-        return self.page.inner_text(f"#{name}")
-
-    def word(self):
-        return " ".join(self.text("word").split())
-
-    def wait_for_word(self, word, timeout_s=15):
-        wanted = "(word) => document.getElementById('word').innerText.split(/\\s+/).join(' ').trim() === word"
-        self.page.wait_for_function(wanted, arg=word, timeout=timeout_s * 1000)
-
-    def wait_until(self, expression):
-        self.page.wait_for_function(expression, timeout=15_000)
-
-
-@pytest.fixture
-def station(tmp_path):
-    config = make_config(tmp_path / "station")
-    fill_store(config)
-    line = FakeLine(tmp_path / "line.sock")
-    web = WebProcess(config.folder, tmp_path / "line.sock")
-    yield line, web
-    web.close()
-    line.close()
-
-
-@pytest.fixture
-def seen(browser, station):
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    yield Seen(page, station[1].url)
-    page.close()
-
-
-# What does not fit into its place or the screen.
-OVERFLOW = """() => [...document.querySelectorAll("#word, #detail, #counts *, header *, #alarms li, button, button *, nav *, #caption, dt")]
-    .filter((e) => {
-        const { right, bottom } = e.getBoundingClientRect();
-        const cut = e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline";
-        return right > innerWidth + 1 || bottom > innerHeight + 1 || cut;
-    }).map((e) => e.id || e.textContent)"""
 BOX_EDGE = """() => {
     const canvas = document.getElementById("overlay"), scale = canvas.width / 1280;
     const [x, y] = [500 * scale, 345 * scale].map(Math.round);

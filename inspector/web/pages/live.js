@@ -87,14 +87,29 @@ function presentation() {
   return { mode: "verdict", ...verdict, detail: `${partName(part.part_id)}\n${why(part)}` };
 }
 
+/** As large as the panel has room for: it is read from three metres away, in any language. */
+let fitted = "";
+function fitWord() {
+  const word = byId("word");
+  const room = word.clientWidth;
+  const as = `${word.textContent} ${room}`;
+  if (as === fitted || room === 0) return;
+  fitted = as;
+  word.style.fontSize = "100px";
+  const range = document.createRange();
+  range.selectNodeContents(word);
+  const wide = range.getBoundingClientRect().width;
+  const most = (word.textContent ?? "").includes("\n") ? .14 : .225;
+  word.style.fontSize = `${Math.floor(Math.min(most * room, 98 * room / wide))}px`;
+}
+
 /** The watchdog: the only writer of the verdict panel. Runs after each message and every TICK_MS. */
 function watch() {
   const now = presentation();
   document.body.dataset.mode = now.mode;
   byId("verdict").className = now.tone ? `tone-${now.tone}` : "";
   text("word", now.word);
-  const widest = Math.max(...now.word.split("\n").map((/** @type {string} */ line) => line.length));
-  byId("word").className = widest > 10 ? "longer" : now.word.length > 6 ? "long" : "";
+  fitWord();
   byId("icon").setAttribute("href", `#icon-${now.icon}`);
   text("detail", now.detail);
   unchecked(now.mode === "bypass");
