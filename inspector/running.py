@@ -188,6 +188,7 @@ class Running:
             not_inspected=passage.counts[Verdict.NOT_INSPECTED],
             open=passage.open_parts,
             records=passage.records,
+            without_picture=self._without_picture,
         )
 
     def status(self) -> StationStatus:
@@ -231,7 +232,6 @@ class Running:
             last_part_id=self._last_part_id,
             at_utc=self._clock.utc(),
             camera_trouble=(crew.camera_thread.trouble or "lost") if crew.camera_thread.lost else "",
-            without_picture=self._without_picture,
         )
 
     def _end(self) -> None:

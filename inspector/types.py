@@ -265,7 +265,8 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """The law in numbers: `seen == passed + rejected + not_inspected + open`, and `open` is what is on the belt."""
+    """The law in numbers: `seen == passed + rejected + not_inspected + open`, which is on the belt; `without_picture`
+    of those not inspected ended without a frame."""
 
     seen: int = 0
     passed: int = 0
@@ -273,13 +274,13 @@ class Counts:
     not_inspected: int = 0
     open: int = 0
     records: int = 0
+    without_picture: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationStatus:
-    """What the line tells the screens, about ten times a second; a plain picture, no authority. `without_picture`:
-    parts that ended without a frame. `preparing`: the recipe being loaded. `test_left_s`: until outputs that a person
-    forces are let go, None where none are. `unchecked`: parts passed unchecked in bypass, None where there is none."""
+    """What the line tells the screens, about ten times a second; no authority. `preparing`: the recipe being loaded.
+    `test_left_s`: until forced outputs are let go. `unchecked`: parts passed in bypass. None where there is none."""
 
     station: str
     state: str
@@ -294,7 +295,6 @@ class StationStatus:
     last_part_id: int | None = None
     at_utc: str = ""
     camera_trouble: str = ""
-    without_picture: int = 0
     preparing: str = ""
     test_left_s: float | None = None
     unchecked: int | None = None

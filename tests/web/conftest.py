@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -25,6 +26,28 @@ def browser():
         opened.close()
 
 
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """A line and a web process that the tests of a module share: starting one takes seconds on a busy machine."""
+    folder = tmp_path_factory.mktemp("house")
+    config = make_config(folder / "station")
+    fill_store(config)
+    line = FakeLine(folder / "line.sock")
+    web = WebProcess(config.folder, folder / "line.sock")
+    yield line, web
+    web.close()
+    line.close()
+
+
+@pytest.fixture
+def shared(house):
+    """The house as it was at first."""
+    line, web = house
+    web.signal(signal.SIGCONT)
+    line.be_quiet()
+    return line, web
+
+
 @pytest.fixture
 def station(tmp_path):
     config = make_config(tmp_path / "station")
@@ -37,7 +60,9 @@ def station(tmp_path):
 
 
 @pytest.fixture
-def seen(browser, station):
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    yield Seen(page, station[1].url)
-    page.close()
+def seen(request, browser):
+    """The live page of the test's station, its own or the shared one."""
+    name = "shared" if "shared" in request.fixturenames else "station"
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield Seen(context.new_page(), request.getfixturevalue(name)[1].url)
+    context.close()

@@ -156,15 +156,19 @@ class FakeLine:
 
     def __init__(self, path):
         self.server = LinkServer(path, SystemClock())
+        self.be_quiet()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def be_quiet(self):
+        """As after its start: running, and no part comes."""
         self.number = 0
         self.state = "Execute"
         self.alarms = ()
         self.more = {}  # further fields of the status
         self.parts = None  # a function of the part's number, called for each tick, or None
         self.asked = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
 
     def _run(self):
         while not self._stop.wait(0.1):

@@ -19,8 +19,8 @@ BOX_EDGE = """() => {
 
 @pytest.mark.parametrize("language", ["zh", "pseudo"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
-def test_nothing_is_cut_off_in_chinese_and_in_a_language_40_percent_longer(browser, station, width, height, language):
-    line, web = station
+def test_nothing_is_cut_off_in_chinese_and_in_a_language_40_percent_longer(browser, shared, width, height, language):
+    line, web = shared
     context = browser.new_context(viewport={"width": width, "height": height})
     context.add_cookies([{"name": "lang", "value": language, "url": web.url}])
     line.parts = lambda number: make_event(number + 99_000, Verdict.NOT_INSPECTED)
@@ -42,8 +42,8 @@ def test_nothing_is_cut_off_in_chinese_and_in_a_language_40_percent_longer(brows
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
-def test_each_verdict_and_state_is_readable_whole_and_asks_nothing_of_others(seen, station, width, height):
-    line, web = station
+def test_each_verdict_and_state_is_readable_whole_and_asks_nothing_of_others(seen, shared, width, height):
+    line, web = shared
     seen.page.set_viewport_size({"width": width, "height": height})
     seen.wait_for_word("WAITING")
     cases = [(Verdict.PASS, "PASS"), (Verdict.REJECT, "REJECT"), (Verdict.NOT_INSPECTED, "NOT INSPECTED")]
@@ -69,8 +69,8 @@ def test_each_verdict_and_state_is_readable_whole_and_asks_nothing_of_others(see
     assert all(url.startswith((web.url, "blob:")) for url in seen.asked), seen.asked
 
 
-def test_the_picture_is_drawn_with_its_boxes_and_the_counts_are_of_the_same_part(seen, station):
-    line, _ = station
+def test_the_picture_is_drawn_with_its_boxes_and_the_counts_are_of_the_same_part(seen, shared):
+    line, _ = shared
     line.parts = lambda number: make_event(number, Verdict.REJECT)
     seen.wait_for_word("REJECT")
     seen.wait_until("() => document.getElementById('picture').width === 1280")
@@ -86,8 +86,8 @@ def test_the_picture_is_drawn_with_its_boxes_and_the_counts_are_of_the_same_part
     assert all(detail.split()[0] == f"#{inspected + missed}" for detail, inspected, missed in shown), shown
 
 
-def test_a_stopped_web_process_takes_the_verdict_down_within_3_seconds_and_it_comes_back(seen, station):
-    line, web = station
+def test_a_stopped_web_process_takes_the_verdict_down_within_3_seconds_and_it_comes_back(seen, shared):
+    line, web = shared
     line.parts = make_event
     seen.wait_for_word("PASS")
     web.signal(signal.SIGSTOP)
@@ -127,8 +127,8 @@ def test_a_line_that_dies_or_hangs_is_line_down_and_never_an_old_verdict(seen, s
     again.close()
 
 
-def test_a_verdict_ages_when_no_part_comes(seen, station):
-    line, _ = station
+def test_a_verdict_ages_when_no_part_comes(seen, shared):
+    line, _ = shared
     line.parts = make_event
     seen.wait_for_word("PASS")
     line.parts = None

@@ -73,7 +73,7 @@ function presentation() {
   if (first !== null) return first;
   const age = performance.now() - shown.partAt;
   const { part } = shown;
-  if (heard.status.without_picture > shown.withoutPicture && age > STALE_MS) {
+  if (heard.status.counts.without_picture > shown.withoutPicture && age > STALE_MS) {
     const caption = part === null ? _("No new picture.") : _("No new picture for {seconds} s.", { seconds: Math.round(age / 1000) });
     return { mode: "stale", word: _("NO NEW\nPICTURE"), icon: "offline", tone: "warning", detail: _("Parts pass without a picture: they are rejected."), caption };
   }
@@ -182,7 +182,7 @@ async function showPart(/** @type {any} */ header, /** @type {ArrayBuffer} */ jp
     shown.drawn = sequence;
     show(bitmap, header);
     if (shown.part !== null) shown.takt = [...shown.takt.slice(-8), at - shown.partAt];
-    [shown.part, shown.partAt, shown.withoutPicture] = [header, at, heard.status?.without_picture ?? 0];
+    [shown.part, shown.partAt, shown.withoutPicture] = [header, at, header.counts.without_picture];
     showCounts(header.counts);
   }
   bitmap?.close();
@@ -192,7 +192,7 @@ async function showPart(/** @type {any} */ header, /** @type {ArrayBuffer} */ jp
 let first = true;
 listen({
   status(header) {
-    if (first && header.status !== null) [first, shown.withoutPicture] = [false, header.status.without_picture];
+    if (first && header.status !== null) [first, shown.withoutPicture] = [false, header.status.counts.without_picture];
     showStatus(header);
   },
   part: showPart,
