@@ -45,6 +45,7 @@ LEVELS = {
     "drift_alarms": 8,
     "metrics": 7,
     "threads": 7,
+    "telling": 7,
     "station": 8,
     "fast": 8,
     "running": 8,
@@ -57,7 +58,14 @@ LEVELS = {
 MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web"}
 ONLY_IN = {
-    "cv2": {"inspector.camera", "inspector.vision", "inspector.teach", "inspector.record.images", "inspector.web.live"},
+    "cv2": {
+        "inspector.camera",
+        "inspector.vision",
+        "inspector.teach",
+        "inspector.record.images",
+        "inspector.web.live",
+        "inspector.web.thumbs",
+    },
     "onnxruntime": {"inspector.inference"},
     "serial": {"firmware_bridge.port", "firmware_bridge.protocol_sim"},
     "fastapi": {"inspector.web"},
