@@ -96,6 +96,7 @@ class WebConfig(Section):
     port: int = Field(default=8080, ge=0, le=65535)
     token_file: str = "data/token"
     store: str = "data/web.sqlite"
+    yield_target: Fraction = 0.95
     work: str = "data/work"
 
 

@@ -51,6 +51,7 @@ LEVELS = {
     "drift_alarms": 8,
     "metrics": 7,
     "threads": 7,
+    "telling": 7,
     "station": 8,
     "fast": 8,
     "running": 8,
@@ -67,8 +68,15 @@ MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web"}
 WEB_MAY |= {"jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
 ONLY_IN = {
-    "cv2": {"inspector.camera", "inspector.vision", "inspector.teach", "inspector.record.images", "inspector.web.live"}
-    | {"inspector.web.pictures"},
+    "cv2": {
+        "inspector.camera",
+        "inspector.vision",
+        "inspector.teach",
+        "inspector.record.images",
+        "inspector.web.live",
+        "inspector.web.thumbs",
+        "inspector.web.pictures",
+    },
     "onnxruntime": {"inspector.inference"},
     "serial": {"firmware_bridge.port", "firmware_bridge.protocol_sim"},
     "fastapi": {"inspector.web"},
