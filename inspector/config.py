@@ -95,6 +95,7 @@ class WebConfig(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     token_file: str = "data/token"
+    store: str = "data/web.sqlite"
 
 
 class MqttConfig(Section):
