@@ -153,6 +153,7 @@ STEPS: tuple[tuple[Statement, ...], ...] = (
         f"""INSERT INTO quarter SELECT {_QUARTER}, recipe_id, verdict, label, COUNT(*), MIN(id), MAX(id), MIN(score),
         MAX(score) FROM record_label JOIN record ON record.id = record_label.record_id GROUP BY 1, 2, 3, 4""",
         "CREATE INDEX quarter_newest ON quarter (label, last_id)",
+        "CREATE INDEX quarter_recipe ON quarter (recipe_id)",
         # What may be reviewed: a part with a picture, by its distance from the threshold.
         "CREATE INDEX record_review ON record (score, id, part_id, verdict) WHERE image_path IS NOT NULL",
         # A prefix is a range only where texts are compared by their bytes; SQLite does that anyway.

@@ -11,7 +11,7 @@ ten times the records cost no more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -22,8 +22,8 @@ from inspector.record.schema import QUARTER, RECORD, RECORD_LABEL
 from inspector.types import Verdict
 
 BUDGET = 200_000
-# Parts that are looked up in the wide rows, one by one, cost ten times as much.
-WIDE = 10
+# Parts that are looked up in the wide rows, one by one, cost twenty times as much.
+WIDE = 20
 FIRST_CHUNK = 4_000
 ZONES = 1_000
 # Numbers without a match that are read through rather than asked for apart.
@@ -61,15 +61,50 @@ def page(reader: Reader, search: Search, before: int | None = None, limit: int =
     return found
 
 
+def beside(reader: Reader, search: Search, number: int) -> tuple[int | None, int | None]:
+    """The numbers that pass and come next after `number` and last before it; None where there is none near."""
+    older = page(reader, search, number, 1, BUDGET // 4).numbers
+    return next(iter(newer(reader, search, number)), None), next(iter(older), None)
+
+
 def newer(reader: Reader, search: Search, after: int, limit: int = 1) -> tuple[int, ...]:
     """The `limit` numbers that pass and come next after `after`, among the 20 000 that follow it; oldest first."""
     with reader.asking() as connection:
-        query = sa.select(RECORD.c.id).where(
-            RECORD.c.id > after, RECORD.c.id <= after + 20_000, *conditions(search, connection.dialect.name)
-        )
+        ends = (RECORD.c.id > after, RECORD.c.id <= after + 20_000)
+        query = sa.select(RECORD.c.id).where(*ends, *conditions(search, connection.dialect.name))
         if search.label is not None:
             query = query.where(RECORD.c.id.in_(labelled(search.label, after + 1, after + 20_000)))
         return tuple(connection.execute(query.order_by(RECORD.c.id).limit(limit)).scalars())
+
+
+def recipes(reader: Reader) -> list[str]:
+    """Every recipe that a record has, by name; raises StoreError."""
+    return _distinct(reader, QUARTER.c.recipe_id)
+
+
+def classes(reader: Reader) -> list[str]:
+    """Every class that a record has, by name; raises StoreError."""
+    return [label for label in _distinct(reader, QUARTER.c.label) if label]
+
+
+def _distinct(reader: Reader, column: sa.Column[str], most: int = 200) -> list[str]:
+    """The different values of a column of the roll-up, at most `most`: from each to the next greater one, since there
+    are few values and many rows."""
+    found: list[str] = []
+    with reader.asking() as connection:
+        value = connection.execute(sa.select(sa.func.min(column))).scalar()
+        while value is not None and len(found) < most:
+            found.append(value)
+            value = connection.execute(sa.select(sa.func.min(column)).where(column > value)).scalar()
+    return found
+
+
+def among(reader: Reader, search: Search, few: Sequence[int]) -> tuple[int, ...]:
+    """Those of `few` numbers (at most 10 000) that pass, newest first; raises StoreError."""
+    with reader.asking() as connection:
+        walk = _Walk(connection, search)
+        parts = [walk.among(few[start : start + 500], None, 500).numbers for start in range(0, len(few), 500)]
+    return tuple(sorted((number for part in parts for number in part), reverse=True))
 
 
 def count(reader: Reader, search: Search, cap: int = COUNTED, budget: int = BUDGET) -> Count:
@@ -94,9 +129,11 @@ class _Walk:
 
     def collect(self, before: int | None, limit: int, budget: int) -> Found:
         """Numbers below `before` until there are `limit`, or `budget` is spent."""
-        few = self._few_serials()
-        if few is not None:
-            return self._among(few, before, limit)
+        if self._search.serial_prefix is not None:
+            few = self._few_serials(self._search.serial_prefix)
+            if len(few) <= FEW_SERIALS:
+                return self.among(few, before, limit)
+            before = self._newest_serial(self._search.serial_prefix, before)
         wide = self._search.label is not None or self._search.serial_prefix is not None
         left = budget // WIDE if wide else budget
         for low, high, parts in self._spans(before):
@@ -108,19 +145,22 @@ class _Walk:
                 return Found(tuple(self._numbers), low, looked_back=True)
         return Found(tuple(self._numbers), None)
 
-    def _few_serials(self) -> list[int] | None:
-        """The numbers with the prefix, where they are few enough to be asked for one by one."""
-        if self._search.serial_prefix is None:
-            return None
-        query = (
-            sa.select(RECORD.c.id)
-            .where(*serial_range(self._search.serial_prefix, self._connection.dialect.name))
-            .limit(FEW_SERIALS + 1)
-        )
-        found = list(self._connection.execute(query).scalars())
-        return found if len(found) <= FEW_SERIALS else None
+    def _few_serials(self, prefix: str) -> list[int]:
+        """The numbers with the prefix; one more than FEW_SERIALS where there are too many to be asked for singly."""
+        query = sa.select(RECORD.c.id).where(*serial_range(prefix, self._connection.dialect.name))
+        return list(self._connection.execute(query.limit(FEW_SERIALS + 1)).scalars())
 
-    def _among(self, few: list[int], before: int | None, limit: int) -> Found:
+    def _newest_serial(self, prefix: str, before: int | None) -> int | None:
+        """Below which number to begin: no serial with the prefix is newer, where they are few enough to be asked."""
+        some = sa.select(RECORD.c.id).where(*serial_range(prefix, self._connection.dialect.name)).limit(BUDGET)
+        inner = some.subquery()
+        found = self._connection.execute(sa.select(sa.func.count(), sa.func.max(inner.c.id)).select_from(inner)).one()
+        if found[0] >= BUDGET:
+            return before
+        return min(int(found[1]) + 1, before or (1 << 62))
+
+    def among(self, few: Sequence[int], before: int | None, limit: int) -> Found:
+        """Those of `few` numbers that pass."""
         query = sa.select(RECORD.c.id).where(RECORD.c.id.in_(few), *self._conditions)
         if before is not None:
             query = query.where(RECORD.c.id < before)

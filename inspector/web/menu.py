@@ -24,6 +24,7 @@ class Page:
 
 MENU: tuple[Page, ...] = (
     Page("/", mark("Live"), Role.WATCH, "live", panel=True),
+    Page("/defects", mark("Defects"), Role.QUALITY, "list"),
     Page("/users", mark("Users"), Role.ADMIN, "users"),
     Page("/audit", mark("Audit log"), Role.QUALITY, "book"),
     Page("/components", mark("Components"), Role.WATCH, "grid"),

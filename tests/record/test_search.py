@@ -17,7 +17,7 @@ from inspector.record.store import Store
 from inspector.types import Verdict
 
 from .made import make_record
-from .test_store import postgres_url, url  # noqa: F401 - fixtures
+from .test_store import url  # noqa: F401 - a fixture
 
 CLOCK = SimulatedClock()
 DAY = "2026-03-01"
