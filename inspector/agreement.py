@@ -2,9 +2,9 @@
 
 What it is: Cohen's kappa with its standard error. What it is not: who is right. Pure functions, any thread.
 
-Source: J. Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 20 (1960) 37-46;
-standard error: J. L. Fleiss, J. Cohen, B. S. Everitt, Psychological Bulletin 72 (1969) 323-327, the simple form of Cohen's
-paper, for an interval around kappa.
+Sources: J. Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 20 (1960)
+37-46, kappa and its standard error; J. L. Fleiss, J. Cohen, B. S. Everitt, Psychological Bulletin 72 (1969) 323-327, on
+what that error is good for: an interval around kappa.
 """
 
 from __future__ import annotations

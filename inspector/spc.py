@@ -1,17 +1,18 @@
 """Control charts: what a process does by itself, and where it does something else.
 
-What it is: limits of a p chart and of individuals with their moving range, and the run rules, as numbers. What it is not:
-a drawing (web.charts). Pure functions, any thread.
+What it is: limits of a p chart and of individuals with their moving range, and the run rules, as numbers. What it is
+not: a drawing (web.charts). Pure functions, any thread.
 
-Sources: W. A. Shewhart (1931) for the charts; D. C. Montgomery, Introduction to Statistical Quality Control, sections 6.4
-and 7.2, for their formulas; Western Electric, Statistical Quality Control Handbook (1956) for rules 1, 2, 5 and 6; L. S.
+Sources: W. A. Shewhart (1931) for the charts; D. C. Montgomery, Introduction to Statistical Quality Control, chapters 6
+and 7, for their formulas; Western Electric, Statistical Quality Control Handbook (1956), for rules 1, 2, 5 and 6; L. S.
 Nelson, The Shewhart Control Chart - Tests for Special Causes, Journal of Quality Technology 16 (1984) 237-239, for all
-eight and their numbers; D. B. Laney, Improved Control Charts for Attributes, Quality Engineering 14 (2002) 531-537, for
-`spread`.
+eight and their numbers; D. B. Laney, Improved Control Charts for Attributes, Quality Engineering 14 (2002) 531-537,
+for `spread`.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PChart:
-    """Shares, one for each subgroup. `spread` is how far the points scatter against what the binomial law says (1 is as
-    it says): far above 1 the limits are too narrow for this process, and `adjusted` says that they were widened by it."""
+    """Shares, one for each subgroup. `spread` is how far the points scatter against what the binomial law says: far
+    above 1 the limits are too narrow for this process, and `adjusted` says that they were widened by it."""
 
     points: tuple[Point, ...]
     centre: float
@@ -90,7 +91,7 @@ def individuals(values: Sequence[float]) -> Individuals:
         Point(value=value, low=centre - 3 * sigma, centre=centre, high=centre + 3 * sigma, broken=found)
         for value, found in zip(values, rules(z), strict=True)
     )
-    moved = [abs(b - a) for a, b in zip(values, values[1:], strict=False)]
+    moved = [abs(b - a) for a, b in itertools.pairwise(values)]
     limit = D4 * mean_range
     ranges = tuple(
         Point(value=one, low=0.0, centre=mean_range, high=limit, broken=(1,) if one > limit else ()) for one in moved
@@ -115,7 +116,7 @@ def rules(z: Sequence[float]) -> list[tuple[int, ...]]:
 
 
 def _mean_range(values: Sequence[float]) -> float:
-    return fmean(abs(b - a) for a, b in zip(values, values[1:], strict=False))
+    return fmean(abs(b - a) for a, b in itertools.pairwise(values))
 
 
 def _one_side(z: Sequence[float]) -> bool:
@@ -123,13 +124,13 @@ def _one_side(z: Sequence[float]) -> bool:
 
 
 def _steady(z: Sequence[float]) -> bool:
-    steps = [b - a for a, b in zip(z, z[1:], strict=False)]
+    steps = [b - a for a, b in itertools.pairwise(z)]
     return all(step > 0 for step in steps) or all(step < 0 for step in steps)
 
 
 def _in_turn(z: Sequence[float]) -> bool:
-    steps = [b - a for a, b in zip(z, z[1:], strict=False)]
-    return all(a * b < 0 for a, b in zip(steps, steps[1:], strict=False))
+    steps = [b - a for a, b in itertools.pairwise(z)]
+    return all(a * b < 0 for a, b in itertools.pairwise(steps))
 
 
 def _beyond(limit: float, wanted: int) -> Callable[[Sequence[float]], bool]:

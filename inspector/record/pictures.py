@@ -52,6 +52,12 @@ def heat_of(picture: Path) -> Path | None:
     return path if path.is_file() else None
 
 
+def picture_size(picture: Path) -> tuple[int, int] | None:
+    """Width and height of a picture in pixels; None where the file does not decode."""
+    pixels = cv2.imdecode(np.fromfile(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
+    return None if pixels is None else (pixels.shape[1], pixels.shape[0])
+
+
 def heat_overlay(heat: Path) -> bytes | None:
     """A heat map as a PNG to lie over its picture: red, and the more opaque the nearer the threshold or above it."""
     values = cv2.imdecode(np.fromfile(heat, np.uint8), cv2.IMREAD_GRAYSCALE)

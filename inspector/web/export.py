@@ -27,10 +27,30 @@ pages = APIRouter(include_in_schema=False, dependencies=[Depends(require(Role.QU
 MOST = 20_000
 _AT_ONCE = 100
 COLUMNS = (
-    "part_id", "seen_at_utc", "seen_at_local", "shift_day", "shift", "verdict", "outcome", "outcome_reason", "classes",
-    "reasons", "score", "serial", "recipe", "recipe_rev", "model_sha", "calibration", "slack_ms", "review", "review_class",
-    "reviewed_by", "reviewed_at_utc", "words", "picture",
-)  # fmt: skip
+    "part_id",
+    "seen_at_utc",
+    "seen_at_local",
+    "shift_day",
+    "shift",
+    "verdict",
+    "outcome",
+    "outcome_reason",
+    "classes",
+    "reasons",
+    "score",
+    "serial",
+    "recipe",
+    "recipe_rev",
+    "model_sha",
+    "calibration",
+    "slack_ms",
+    "review",
+    "review_class",
+    "reviewed_by",
+    "reviewed_at_utc",
+    "words",
+    "picture",
+)
 
 
 class _Pipe(io.RawIOBase):
@@ -114,14 +134,17 @@ def _row(stores: Stores, asked: Asked, part: Shown) -> list[Any]:
     day, shift = asked.place.shift_at(record.seen_at_utc)
     words = history(stores.web, record.part.part_id) if part.reviewed else []
     known = part.reviewed
+    reasons = "; ".join(reason.text or reason.code for reason in inspection.reasons)
+    said = "; ".join(f"{word.who}: {word.label} {word.kind}".strip() for word in words)
     texts = [
-        part.part_id, record.seen_at_utc, part.at, day, shift, part.verdict.name, record.outcome.kind.name,
-        record.outcome.reason, "; ".join(part.classes), "; ".join(reason.text or reason.code for reason in inspection.reasons),
-        part.score, part.serial, inspection.recipe_id, inspection.recipe_rev, inspection.model_sha, inspection.calibration_id,
-        record.slack_ms, known.label if known else "", known.kind if known else "", known.who if known else "",
-        known.at_utc if known else "", "; ".join(f"{word.who}: {word.label} {word.kind}".strip() for word in words),
+        *(part.part_id, record.seen_at_utc, part.at, day, shift, part.verdict.name),
+        *(record.outcome.kind.name, record.outcome.reason, "; ".join(part.classes), reasons, part.score, part.serial),
+        *(inspection.recipe_id, inspection.recipe_rev, inspection.model_sha, inspection.calibration_id),
+        record.slack_ms,
+        *((known.label, known.kind, known.who, known.at_utc) if known else ("", "", "", "")),
+        said,
         _name(part) if part.path is not None else part.picture.value,
-    ]  # fmt: skip
+    ]
     return [safe(text) for text in texts]
 
 
