@@ -21,6 +21,8 @@ LEVELS = {
     "config": 2,
     "lens": 2,
     "gauge_study": 2,
+    "spc": 2,
+    "agreement": 2,
     "calibration_set": 4,
     "calibrated": 3,
     "recipe": 3,
@@ -55,8 +57,8 @@ LEVELS = {
     "benchmark": 9,
 }
 MAY_SHARE = {8, 9}
-WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web"}
-READ_SIDE = {"reader", "rows", "asked", "search", "sums", "quarters", "pictures"}
+WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web", "spc", "agreement"}
+READ_SIDE = {"reader", "rows", "asked", "search", "sums", "quarters", "pictures", "nearest"}
 ONLY_IN = {
     "cv2": {
         "inspector.camera",

@@ -27,7 +27,7 @@ from inspector.link.client import LinkClient
 from inspector.people.accounts import Accounts
 from inspector.people.store import WebStore
 from inspector.record.reader import Reader, store_url
-from inspector.web import charts, defects, errors, export, login, routes, users, views
+from inspector.web import charts, defects, errors, export, login, review, routes, users, views
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
@@ -112,6 +112,7 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
         defects.api,
         export.pages,
         charts.pages,
+        review.pages,
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC))
