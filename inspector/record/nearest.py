@@ -22,8 +22,8 @@ _AT_ONCE = 500
 
 
 def nearest(reader: Reader, since_utc: str | None = None, most: int = 20_000) -> Iterator[tuple[int, int]]:
-    """Part id and record number of parts with a score and a picture, the nearest to the threshold first; those seen since
-    about `since_utc`. At most `most` on each side are looked at."""
+    """Part id and record number of parts with a score and a picture, the nearest to the threshold first; those seen
+    since about `since_utc`. At most `most` on each side are looked at."""
     with reader.asking() as connection:
         first = _first_number(connection, since_utc) if since_utc is not None else 0
         sides = [_side(connection, first, above, most) for above in (True, False)]

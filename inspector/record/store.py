@@ -13,7 +13,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,10 @@ class Store:
         labels = [{"label": label, "record_id": row["id"]} for row in rows for label in classes_of(row)]
         if labels:
             connection.execute(sa.insert(RECORD_LABEL), labels)
+        self._count(connection, rows)
+
+    def _count(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add the records' rows to the roll-up."""
         connection.execute(ADD, quarter_rows(rows))
 
     def _refuse(self, connection: sa.Connection, records: Sequence[InspectionRecord]) -> None:

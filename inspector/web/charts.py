@@ -105,16 +105,16 @@ def _pareto(stores: Stores, asked: Asked, words: Words) -> dict[str, Any]:
     rest = sum(one.parts for one in found[MOST_BARS:])
     bars = [(one.label, one.parts, f"/defects?{asked.query(label=one.label)}") for one in found[:MOST_BARS]]
     if rest:
-        bars.append((words("others"), rest, f"/defects?{asked.query(label=None)}"))
+        bars.append((words(mark("others")), rest, f"/defects?{asked.query(label=None)}"))
     so_far, rows = 0, []
     for name, count, href in bars:
         so_far += count
         rows.append([(name, href), count, f"{100 * count / total:.1f} %", f"{100 * so_far / total:.1f} %"])
     return {
-        "svg": drawing.pareto(words("Classes"), bars, total) if bars else None,
-        "heads": [words("Class"), words("Parts"), words("Share"), words("Cumulative")],
+        "svg": drawing.pareto(words(mark("Classes")), bars, total) if bars else None,
+        "heads": [words(mark("Class")), words(mark("Parts")), words(mark("Share")), words(mark("Cumulative"))],
         "rows": rows,
-        "notes": [words("{parts} parts; a part may be of several classes.", parts=parts)],
+        "notes": [words(mark("{parts} parts; a part may be of several classes."), parts=parts)],
     }
 
 
@@ -130,14 +130,14 @@ def _reject_rate(stores: Stores, asked: Asked, words: Words, step: str, wide: bo
          _percent(point.high), ", ".join(map(str, point.broken))]
         for group, href, point in zip(groups, hrefs, chart.points, strict=True)
     ]  # fmt: skip
-    notes = [words("Mean {mean}: rejected among inspected parts.", mean=_percent(chart.centre))]
+    notes = [words(mark("Mean {mean}: rejected among inspected parts."), mean=_percent(chart.centre))]
     if chart.spread > 1.5:
         notes.append(
-            words("The points scatter {times} times as far as chance explains; limits by Laney's p' take that in.",
+            words(mark("The points scatter {times} times as far as by chance; limits by Laney's p' take that in."),
                   times=f"{chart.spread:.1f}")
         )  # fmt: skip
     return {
-        "svg": drawing.control(words("Reject rate"), chart.points, names, hrefs, percent=True),
+        "svg": drawing.control(words(mark("Reject rate")), chart.points, names, hrefs, percent=True),
         "heads": [words(text) for text in (mark("When"), mark("Inspected"), mark("Rejected"), mark("Rate"),
                                            mark("Lower limit"), mark("Upper limit"), mark("Rules broken"))],
         "rows": list(reversed(rows)),
@@ -160,11 +160,11 @@ def _yield(stores: Stores, asked: Asked, words: Words, step: str) -> dict[str, A
     ]
     total = [sum(counts[place] for _, counts in slots) for place in range(3)]
     return {
-        "svg": drawing.shares(words("Yield"), slots, ["passed", "rejected", "missed"], hrefs),
+        "svg": drawing.shares(words(mark("Yield")), slots, ["passed", "rejected", "missed"], hrefs),
         "heads": [words(text) for text in (mark("When"), mark("Seen"), mark("Passed"), mark("Rejected"),
                                            mark("Not inspected"), mark("Yield"))],
         "rows": list(reversed(rows)),
-        "notes": [words("Yield {share}: passed among all parts seen.", share=_percent(total[0] / sum(total)))],
+        "notes": [words(mark("Yield {share}: passed among all parts seen."), share=_percent(total[0] / sum(total)))],
         "legend": True,
     }  # fmt: skip
 
@@ -198,7 +198,7 @@ def _group_name(slot: Slot, step: str, place: Place) -> str:
     if step == "shift":
         day, name = place.shift_at(slot.starts_at_utc)
         return f"{day[5:]} {name}".strip()
-    return place.local(slot.starts_at_utc).strftime("%m-%d %H:00 %z"[:9] if step == "hour" else "%Y-%m-%d")
+    return place.local(slot.starts_at_utc).strftime("%m-%d %H:00" if step == "hour" else "%Y-%m-%d")
 
 
 def _of_group(asked: Asked, group: Group, verdict: str) -> str:

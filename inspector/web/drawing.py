@@ -89,7 +89,7 @@ def round_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 def pareto(title: str, bars: Sequence[tuple[str, int, str]], parts: int) -> Markup:
     """Bars (name, count, address to go to) by falling count, and the cumulative share of `parts` all in all."""
     canvas = Canvas(title)
-    top = max((count for _, count, _ in bars), default=1)
+    top = 1.1 * max((count for _, count, _ in bars), default=1)
     canvas.axis_y(0, top)
     wide = canvas.inner[0] / max(len(bars), 1)
     line, so_far = [], 0
@@ -102,7 +102,7 @@ def pareto(title: str, bars: Sequence[tuple[str, int, str]], parts: int) -> Mark
             '<rect class="reach" x="{}" y="{}" width="{}" height="{}"/>'
             '<text class="count middle" x="{}" y="{}">{}</text></a>',
             href, f"{name}: {count}", x - 0.38 * wide, y, 0.76 * wide, canvas.y(0, 0, top) - y,
-            x - wide / 2, TOP, wide, canvas.inner[1] + BOTTOM, x, max(y - 4, TOP + 10), count,
+            x - wide / 2, TOP, wide, canvas.inner[1] + BOTTOM, x, y - 4, count,
         )  # fmt: skip
     canvas.axis_x([name for name, _, _ in bars], slanted=True)
     _line(canvas, "cumulative", line)
@@ -222,7 +222,7 @@ def places(title: str, counts: Sequence[Sequence[int]], size: tuple[float, float
     return made + Markup("</svg>")
 
 
-def shortened(text: str, most: int = 16) -> str:
+def shortened(text: str, most: int = 13) -> str:
     """A name that fits below a bar; the table beside the chart has all of it."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

@@ -133,6 +133,7 @@ def _review(
     asked, stores, who = asked_of(request, "30d"), Stores.of(request.app), request.state.who.name
     part = next(_queue(stores, asked, who, again, skip), None)
     config = request.app.state.config
+    counts = labels.counts(stores.web)
     context: dict[str, Any] = {
         "part": part,
         "asked": asked,
@@ -141,11 +142,11 @@ def _review(
         "undo": undo,
         "made": config.path(config.web.teaching) / made if made.isascii() and made.replace("-", "").isalnum() else "",
         "trouble": trouble,
-        "counts": labels.counts(stores.web),
+        "counts": counts,
         "pairs": pairs(stores.web),
         "kinds": labels.kinds(stores.web),
         "most": MOST,
-        "sure": [str(label) for label in (*BAD, *GOOD)],
+        "has_confirmed": any(str(label) in counts for label in (*BAD, *GOOD)),
         "verdict_words": VERDICT_WORDS,
         "review_words": REVIEWS,
     }

@@ -56,14 +56,14 @@ def measurement(stores: Stores, asked: Asked, words: Words, measure: str) -> dic
     point = chart.points[0]
     return own | {
         "svg": drawing.control(measure, chart.points, at, hrefs, percent=False),
-        "svg_2": drawing.control(words("Moving range"), chart.ranges, at[1:], hrefs[1:], percent=False),
+        "svg_2": drawing.control(words(mark("Moving range")), chart.ranges, at[1:], hrefs[1:], percent=False),
         "heads": [words(text) for text in (mark("When"), mark("Value"), mark("From"), mark("To"),
                                            mark("Rules broken"))],
         "rows": list(reversed(rows)),
         "notes": [
-            words("The newest {count} values. Mean {mean}, limits {low} to {high}: what the process does by itself.",
+            words(mark("The newest {count} values. Mean {mean}, limits {low} to {high}: what the process does."),
                   count=len(found), mean=f"{point.centre:.4f}", low=f"{point.low:.4f}", high=f"{point.high:.4f}"),
-            words("The tolerance is {low} to {high} {unit}: what the drawing allows.", **limits),
+            words(mark("The tolerance is {low} to {high} {unit}: what the drawing allows."), **limits),
         ],
         "rules": True,
     }  # fmt: skip
@@ -74,7 +74,7 @@ def times(stores: Stores, asked: Asked, words: Words) -> dict[str, Any]:
     found = sums.samples(stores.reader, any_verdict(asked).search())
     slack = [sample.slack_ms for sample in found if sample.slack_ms is not None]
     whole = [sum(ms for ms in sample.stage_ms.values() if ms) for sample in found if sample.stage_ms]
-    stages: dict[str, list[float]] = {words("slack"): slack, words("all stages"): whole}
+    stages: dict[str, list[float]] = {words(mark("slack")): slack, words(mark("all stages")): whole}
     for sample in found:
         for stage, ms in sample.stage_ms.items():
             if ms is not None:
@@ -85,13 +85,13 @@ def times(stores: Stores, asked: Asked, words: Words) -> dict[str, Any]:
         if values
     ]
     return {
-        "svg": drawing.histogram(words("Slack before the deadline, ms"), slack, at=0.0) if slack else None,
-        "svg_2": drawing.histogram(words("Time of all stages, ms"), whole) if whole else None,
-        "captions": [words("Slack before the deadline, ms"), words("Time of all stages, ms")],
+        "svg": drawing.histogram(words(mark("Slack before the deadline, ms")), slack, at=0.0) if slack else None,
+        "svg_2": drawing.histogram(words(mark("Time of all stages, ms")), whole) if whole else None,
+        "captions": [words(mark("Slack before the deadline, ms")), words(mark("Time of all stages, ms"))],
         "heads": [words(text) for text in (mark("Stage, ms"), mark("Parts"), mark("Least"), mark("Median"),
                                            mark("95 of 100"), mark("Greatest"))],
         "rows": rows,
-        "notes": [words("The newest {count} parts.", count=len(found))],
+        "notes": [words(mark("The newest {count} parts."), count=len(found))],
     }  # fmt: skip
 
 
@@ -114,12 +114,14 @@ def places(stores: Stores, asked: Asked, words: Words) -> dict[str, Any]:
         if 0 <= column < GRID and 0 <= row < GRID:
             counts[row][column] += 1
     picture = f"/api/v1/images/{shown.part_id}" if shown is not None and size is not None else ""
-    notes = [words("{count} findings of the newest {parts} parts with one.", count=len(spots), parts=len(found))]
+    notes = [words(mark("{count} findings of the newest {parts} parts with one."), count=len(spots), parts=len(found))]
     notes.append(
-        words("Drawn on part {part}.", part=shown.name) if picture and shown else words("No picture to draw on.")
+        words(mark("Drawn on part {part}."), part=shown.name)
+        if picture and shown
+        else words(mark("No picture to draw on."))
     )
     return {
-        "svg": drawing.places(words("Places"), counts, (width, height), picture),
+        "svg": drawing.places(words(mark("Places")), counts, (width, height), picture),
         "notes": notes,
         "heads": [],
         "rows": [],
