@@ -152,6 +152,7 @@ class CalibrationConfig(Section):
     robot: str = ""
     illumination: str = ""
     timing: str = ""
+    flat_field: bool = False
     camera_serial: str = ""
     lens_setting: str = ""
     max_age_days: Positive = 365
