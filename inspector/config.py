@@ -97,6 +97,7 @@ class WebConfig(Section):
     token_file: str = "data/token"
     store: str = "data/web.sqlite"
     teaching: str = "data/teaching"
+    yield_target: Fraction = 0.95
 
 
 class ShiftConfig(Section):

@@ -22,12 +22,12 @@ from inspector.clock import Clock
 from inspector.config import StationConfig
 from inspector.errors import StationError
 from inspector.line import Line
-from inspector.link.messages import PartEvent
 from inspector.link.server import Asked, LinkServer
 from inspector.passage import Passage
 from inspector.recipe import find_recipe
 from inspector.record.recorder import Recorder
 from inspector.state import Cause, State
+from inspector.telling import part_event
 from inspector.threads import CameraThread, Inbox
 from inspector.types import Counts, Frame, Inspection, InspectionRecord, StationStatus, Verdict
 
@@ -68,6 +68,7 @@ class Running:
         self._broken: BaseException | None = None
         self.stopping = threading.Event()
         self._last_part_id: int | None = None
+        self._without_picture = 0
         self.first_judged_ns: int | None = None
         self._on_closed = passage.on_closed
         self._on_judged = passage.on_judged
@@ -166,22 +167,15 @@ class Running:
         self._took_ms.append(sum(inspection.stage_ms.values()))
         if self.first_judged_ns is None:
             self.first_judged_ns = self._clock.now_ns()
-        if self._crew.link is not None:
-            self._crew.link.publish_part(
-                PartEvent(
-                    part_id=inspection.part_id,
-                    verdict=inspection.verdict,
-                    at_utc=self._clock.utc(),
-                    counts=self._counts(),
-                    score=inspection.score,
-                    reasons=inspection.reasons,
-                    defects=inspection.defects,
-                ),
-                frame.pixels,
-            )
+        link = self._crew.link
+        if link is not None:
+            heat = self._line.heat(inspection.part_id) if link.watched else None
+            event = part_event(inspection, self._counts(), self._clock.utc(), heat, link.watched)
+            link.publish_part(event, frame.pixels)
 
     def _closed(self, record: InspectionRecord) -> None:
         self._on_closed(record)
+        self._without_picture += record.inspection.frame_id is None
         if record.slack_ms is not None:
             self._slack_ms.append(record.slack_ms)
 
@@ -194,6 +188,7 @@ class Running:
             not_inspected=passage.counts[Verdict.NOT_INSPECTED],
             open=passage.open_parts,
             records=passage.records,
+            without_picture=self._without_picture,
         )
 
     def status(self) -> StationStatus:
@@ -236,6 +231,7 @@ class Running:
             },
             last_part_id=self._last_part_id,
             at_utc=self._clock.utc(),
+            camera_trouble=(crew.camera_thread.trouble or "lost") if crew.camera_thread.lost else "",
         )
 
     def _end(self) -> None:

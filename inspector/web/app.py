@@ -18,6 +18,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inspector.clock import Clock, SystemClock
@@ -115,7 +116,8 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
         review.pages,
     ):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=STATIC))
+    # Pages and pictures are small or packed already; what a cold panel loads is scripts and style sheets.
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), minimum_size=500, compresslevel=6))
     app.add_middleware(_Door, own_hosts=LOOPBACK if config.web.host in LOOPBACK else ())
     return app
 
