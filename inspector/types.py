@@ -11,6 +11,7 @@ a 32-bit counter that the bridge has already extended to 64 bits. Wall time stan
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -178,7 +179,8 @@ class Inspection:
     """What the station decided of a part, and everything that explains it a year later.
 
     `score` is the model's part score on the calibrated scale (1.0 is the threshold), None where none was made.
-    `stage_ms` has the milliseconds of every stage in the order they ran. `serial` is what the part's code says.
+    `stage_ms` has the milliseconds of every stage in order, `serial` what the code says; `heat` makes the heat map
+    (inference.heat) for whoever keeps the picture: no part of the record.
     """
 
     part_id: int
@@ -196,6 +198,7 @@ class Inspection:
     recipe_rev: str = ""
     model_sha: str = ""
     calibration_id: str = ""
+    heat: Callable[[], tuple[Pixels, Any]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

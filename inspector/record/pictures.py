@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import sqlalchemy as sa
 
+from inspector.record.images import HEAT_SUFFIX
 from inspector.record.reader import Reader
 from inspector.record.rows import StoredRecord
 from inspector.record.schema import IMAGE_REMOVAL, RECORD
@@ -19,10 +20,8 @@ from inspector.types import Verdict
 
 # A pass with a picture to compare with is looked for among so many records before a part, and after it.
 _NEAR = 5_000
-HEAT_SUFFIX = ".heat.png"
 # The grey value of a heat map that stands for the recipe's threshold.
 HEAT_AT_THRESHOLD = 128
-THUMBNAIL_QUALITY = 80
 
 
 class Picture(enum.StrEnum):
@@ -67,18 +66,6 @@ def heat_overlay(heat: Path) -> bytes | None:
     red = np.full_like(values, 255)
     none = np.zeros_like(values)
     return cv2.imencode(".png", cv2.merge([none, none, red, opaque]))[1].tobytes()
-
-
-def thumbnail(picture: Path, width: int) -> bytes | None:
-    """A JPEG of a picture, `width` pixels wide or less; None where the file does not decode."""
-    # The decoder itself leaves out what is not needed: an eighth of the time.
-    small = cv2.imdecode(np.fromfile(picture, np.uint8), cv2.IMREAD_REDUCED_COLOR_2)
-    if small is None:
-        return None
-    if small.shape[1] > width:
-        size = (width, max(1, round(small.shape[0] * width / small.shape[1])))
-        small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY])[1].tobytes()
 
 
 def reference_number(reader: Reader, stored: StoredRecord) -> int | None:

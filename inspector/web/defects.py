@@ -16,7 +16,7 @@ from inspector.errors import UsageError
 from inspector.people import labels
 from inspector.people.labels import Label, fitting
 from inspector.record import search
-from inspector.record.pictures import Picture, heat_of, heat_overlay, reference_number, thumbnail
+from inspector.record.pictures import Picture, heat_of, heat_overlay, reference_number
 from inspector.types import Verdict
 from inspector.web.asking import REVIEWS, SPANS, VERDICTS, Asked, asked_of, hint
 from inspector.web.audited import audited
@@ -30,7 +30,6 @@ from inspector.web.words import mark
 MAX_ID = (1 << 64) - 1
 MAX_NUMBER = (1 << 63) - 1
 PAGE = {"": 50, "gallery": 48}
-THUMBNAIL_PX = 320
 MOST_AT_ONCE = 500
 _QUALITY = [Depends(require(Role.QUALITY))]
 _FOR_A_DAY = {"Cache-Control": "private, max-age=86400"}
@@ -117,16 +116,6 @@ def part_page(request: Request, part_id: PartId) -> Response:
 def part_pane(request: Request, part_id: PartId) -> Response:
     """The same beside the table."""
     return render(request, "part_pane.html", **_part(request, part_id))
-
-
-@pages.get("/parts/{part_id}/small")
-def small_picture(request: Request, part_id: PartId) -> Response:
-    """A small picture of a part."""
-    shown = _wanted(Stores.of(request.app), asked_of(request), part_id)
-    data = thumbnail(shown.path, THUMBNAIL_PX) if shown.path is not None else None
-    if data is None:
-        raise ApiError("no_image", f"no picture of part {part_id} can be shown")
-    return Response(data, media_type="image/jpeg", headers=_FOR_A_DAY)
 
 
 @pages.get("/parts/{part_id}/heat")

@@ -17,7 +17,7 @@ from inspector.clock import SystemClock
 from inspector.people import labels
 from inspector.people.labels import Label
 from inspector.people.store import WebStore
-from inspector.record.pictures import HEAT_SUFFIX
+from inspector.record.images import HEAT_SUFFIX
 from inspector.record.reader import store_url
 from inspector.record.store import Store
 from inspector.types import CodeRead, Defect, Measurement, Pose, Verdict
@@ -147,7 +147,7 @@ def test_odd_addresses_are_no_server_errors(web):
         assert web.get(f"/charts?{query}").status_code == 200, query
     for query in ("before=0", "before=x", "before=9223372036854775808"):
         assert web.get(f"/defects?{query}").status_code == 422, query
-    for path in ("18446744073709551616", "-1", "..%2f..%2fsecret", "7/heat", "1/small"):
+    for path in ("18446744073709551616", "-1", "..%2f..%2fsecret", "7/heat"):
         assert web.get(f"/parts/{path}").status_code in (404, 422), path
 
 
@@ -181,15 +181,15 @@ def test_a_picture_that_is_not_there_is_said_and_never_a_broken_page(web, number
         page = web.get(f"/parts/{FIRST | number}{path}")
         assert page.status_code == 200
         assert said in page.text
-    small = web.get(f"/parts/{FIRST | number}/small")
-    assert small.status_code == (200 if number == 3 else 404)
+    small = web.get(f"/api/v1/images/{FIRST | number}?width=320")
+    assert (small.status_code == 200) is (number == 3)
     assert "secret" not in small.text
 
 
 def test_a_picture_that_does_not_decode_is_no_server_error(web, config):
     path = config.path(config.record.images) / "day/three.jpg"
     path.write_bytes(b"this is no picture")
-    assert web.get(f"/parts/{FIRST | 3}/small").status_code == 404
+    assert web.get(f"/parts/{FIRST | 3}").status_code == 200
     assert web.get("/charts?chart=places&span=any").status_code == 200
 
 
