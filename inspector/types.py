@@ -3,15 +3,13 @@
 What it is: frozen value types, checked at the door, with numpy as the only import. What it is not: behaviour. No
 I/O, no clock, no thread; every thread may hold any of them.
 
-Units are in the names (`_ns _us _ms _px _mm _tick _deg`). `_ns` is the station's monotonic clock; a *tick* is
-the controller's unit of belt travel (an encoder count, or a fixed step of its clock where there is no encoder),
-a 32-bit counter that the bridge has already extended to 64 bits. Wall time stands only in records.
+Units are in the names (`_ns _us _ms _px _mm _tick _deg`). `_ns` is the station's monotonic clock; a *tick* is the
+controller's unit of belt travel (an encoder count, or a step of its clock), of 64 bits. Wall time: only in records.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -179,8 +177,7 @@ class Inspection:
     """What the station decided of a part, and everything that explains it a year later.
 
     `score` is the model's part score on the calibrated scale (1.0 is the threshold), None where none was made.
-    `stage_ms` has the milliseconds of every stage in order, `serial` what the code says; `heat` makes the heat map
-    (inference.heat) for whoever keeps the picture: no part of the record.
+    `stage_ms` has the milliseconds of every stage in order, `serial` what the code says, and `heat` makes the HeatMap.
     """
 
     part_id: int
@@ -198,7 +195,7 @@ class Inspection:
     recipe_rev: str = ""
     model_sha: str = ""
     calibration_id: str = ""
-    heat: Callable[[], tuple[Pixels, Any]] | None = field(default=None, compare=False, repr=False)
+    heat: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,8 +236,7 @@ class InspectionRecord:
     def verdict(self) -> Verdict:
         """What the part counts as: PASS only if the controller let it through, REJECT only if it was judged bad.
 
-        A part that was judged PASS and did not get through (late, lease, purge) was not passed, and nobody found it
-        bad: it counts as NOT_INSPECTED. What was judged stays in `inspection.verdict`.
+        Judged PASS and not let through (late, lease, purge) is NOT_INSPECTED: what was judged is in `inspection`.
         """
         if self.outcome.kind is OutcomeKind.PASSED:
             return Verdict.PASS
@@ -295,6 +291,7 @@ class StationStatus:
     slack_ms: dict[str, float] = field(default_factory=dict)
     link: dict[str, Any] = field(default_factory=dict)
     queues: dict[str, dict[str, int]] = field(default_factory=dict)
+    camera: dict[str, str] = field(default_factory=dict)
     last_part_id: int | None = None
     at_utc: str = ""
     camera_trouble: str = ""
