@@ -7,7 +7,7 @@ stores themselves, which know nothing of each other. Thread pool.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +140,6 @@ class Stores:
 def part_name(part_id: int) -> str:
     """A part as people call it: its number since the controller's boot, and that boot."""
     return f"#{part_id & 0xFFFFFFFF} / {part_id >> 32}"
-
-
-def without_review(asked: Asked) -> Asked:
-    """The filter of the records alone."""
-    return replace(asked, review="")
 
 
 def count_text(count: Count) -> dict[str, Any]:
