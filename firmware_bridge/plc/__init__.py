@@ -1,0 +1,1 @@
+"""The station as a PLC sees it: one contract, and Modbus under it."""
