@@ -8,16 +8,16 @@ Source: MODBUS Application Protocol Specification V1.1b3, section 6.
 
 from __future__ import annotations
 
-import enum
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from firmware_bridge.plc.image import AccessRefused, Table
+
 ILLEGAL_FUNCTION = 1
 ILLEGAL_ADDRESS = 2
 ILLEGAL_VALUE = 3
-DEVICE_FAILURE = 4
 
 MAX_PDU = 253
 _ON, _OFF = 0xFF00, 0x0000
@@ -27,25 +27,8 @@ _WRITE = struct.Struct(">HHB")
 _EXCHANGE = struct.Struct(">HHHHB")
 
 
-class Table(enum.StrEnum):
-    """The four address spaces of Modbus."""
-
-    COILS = "coils"
-    DISCRETE = "discrete"
-    HOLDING = "holding"
-    INPUT = "input"
-
-
-class ModbusError(Exception):
-    """A request that is refused; `code` is the exception code on the wire."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
 class Registers(Protocol):
-    """What is behind the requests; each call is one whole. Raises ModbusError to refuse."""
+    """What is behind the requests (`image.Image`); each call is one whole. Raises AccessRefused to refuse."""
 
     def read(self, client: str, table: Table, start: int, count: int) -> list[int]:
         """`count` bits (0, 1) or words (0..65535) from `start` on."""
@@ -55,15 +38,15 @@ class Registers(Protocol):
         """Set bits or words from `start` on; all of them or none."""
         ...
 
-    def connected(self, client: str) -> None:
-        """A master is there; from now on this is its name."""
+    def refused(self, code: int) -> None:
+        """A request was refused before it came here, with this exception."""
         ...
 
     def disconnected(self, client: str) -> None:
-        """It is gone."""
+        """A master is gone."""
         ...
 
-    def tick(self, now_ns: int) -> None:
+    def tick(self) -> None:
         """Time goes on."""
         ...
 
@@ -97,15 +80,17 @@ class Counters:
 def answer(registers: Registers, client: str, request: bytes) -> bytes:
     """The response to one request PDU (function code and data, 1 to 253 bytes); an exception response if refused."""
     function = request[0]
-    handler = _HANDLERS.get(function)
     try:
+        handler = _HANDLERS.get(function)
         if handler is None:
-            raise ModbusError(ILLEGAL_FUNCTION, f"function {function}")
+            raise _Malformed(ILLEGAL_FUNCTION)
         return handler(registers, client, request)
-    except ModbusError as why:
+    except AccessRefused as why:
         return bytes((function | 0x80, why.code))
-    except struct.error:
-        return bytes((function | 0x80, ILLEGAL_VALUE))
+    except (_Malformed, struct.error) as why:
+        code = why.code if isinstance(why, _Malformed) else ILLEGAL_VALUE
+        registers.refused(code)
+        return bytes((function | 0x80, code))
 
 
 def request_length(head: bytes) -> int | None:
@@ -125,16 +110,24 @@ _FIXED = dict.fromkeys(range(1, 7), 5) | {22: 7}
 _COUNTED = {15: 5, 16: 5, 23: 9}
 
 
+class _Malformed(Exception):
+    """A request that no registers could answer."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 def _exactly(request: bytes, size: int) -> None:
     if len(request) != size:
-        raise ModbusError(ILLEGAL_VALUE, f"the request has {len(request)} bytes, wanted {size}")
+        raise _Malformed(ILLEGAL_VALUE)
 
 
 def _check(start: int, count: int, most: int) -> None:
     if not 1 <= count <= most:
-        raise ModbusError(ILLEGAL_VALUE, f"count is {count}, wanted 1 to {most}")
+        raise _Malformed(ILLEGAL_VALUE)
     if start + count > _SPACE:
-        raise ModbusError(ILLEGAL_ADDRESS, f"{start} + {count} is beyond 65535")
+        raise _Malformed(ILLEGAL_ADDRESS)
 
 
 def _read_bits(registers: Registers, client: str, request: bytes) -> bytes:
@@ -156,7 +149,7 @@ def _write_bit(registers: Registers, client: str, request: bytes) -> bytes:
     _exactly(request, 5)
     start, value = _TWO.unpack_from(request, 1)
     if value not in (_ON, _OFF):
-        raise ModbusError(ILLEGAL_VALUE, f"a coil's value is {value:#06x}, wanted 0xff00 or 0x0000")
+        raise _Malformed(ILLEGAL_VALUE)
     registers.write(client, Table.COILS, start, [int(value == _ON)])
     return request
 
@@ -164,7 +157,7 @@ def _write_bit(registers: Registers, client: str, request: bytes) -> bytes:
 def _write_word(registers: Registers, client: str, request: bytes) -> bytes:
     _exactly(request, 5)
     start, value = _TWO.unpack_from(request, 1)
-    registers.write(client, Table.HOLDING, start, [value])
+    registers.write(client, Table.HOLDING_REGISTERS, start, [value])
     return request
 
 
@@ -180,15 +173,15 @@ def _write_words(registers: Registers, client: str, request: bytes) -> bytes:
     start, count, size = _WRITE.unpack_from(request, 1)
     _check(start, count, 123)
     _sized(request, 6, size, 2 * count)
-    registers.write(client, Table.HOLDING, start, _words(request[6:], count))
+    registers.write(client, Table.HOLDING_REGISTERS, start, _words(request[6:], count))
     return request[:5]
 
 
 def _mask_word(registers: Registers, client: str, request: bytes) -> bytes:
     _exactly(request, 7)
     start, and_mask, or_mask = _THREE.unpack_from(request, 1)
-    (old,) = registers.read(client, Table.HOLDING, start, 1)
-    registers.write(client, Table.HOLDING, start, [(old & and_mask) | (or_mask & ~and_mask & 0xFFFF)])
+    (old,) = registers.read(client, Table.HOLDING_REGISTERS, start, 1)
+    registers.write(client, Table.HOLDING_REGISTERS, start, [(old & and_mask) | (or_mask & ~and_mask & 0xFFFF)])
     return request
 
 
@@ -203,7 +196,7 @@ def _exchange_words(registers: Registers, client: str, request: bytes) -> bytes:
 
 def _sized(request: bytes, head: int, said: int, wanted: int) -> None:
     if said != wanted or len(request) != head + wanted:
-        raise ModbusError(ILLEGAL_VALUE, f"{len(request) - head} bytes of data, {said} announced, wanted {wanted}")
+        raise _Malformed(ILLEGAL_VALUE)
 
 
 def _words(data: bytes, count: int) -> list[int]:
@@ -224,8 +217,8 @@ def _unpack_bits(data: bytes, count: int) -> list[int]:
     return [number >> place & 1 for place in range(count)]
 
 
-_BIT_TABLE = {1: Table.COILS, 2: Table.DISCRETE}
-_WORD_TABLE = {3: Table.HOLDING, 4: Table.INPUT}
+_BIT_TABLE = {1: Table.COILS, 2: Table.DISCRETE_INPUTS}
+_WORD_TABLE = {3: Table.HOLDING_REGISTERS, 4: Table.INPUT_REGISTERS}
 _HANDLERS: dict[int, Callable[[Registers, str, bytes], bytes]] = {
     1: _read_bits,
     2: _read_bits,

@@ -79,11 +79,10 @@ class ModbusRtuServer(threading.Thread):
         """Time goes on for the contract while the port is away."""
         until_ns = self._now_ns() + int(seconds * 1e9)
         while self._now_ns() < until_ns and not self._stopping.wait(_TICK_S):
-            self._registers.tick(self._now_ns())
+            self._registers.tick()
 
     def _serve(self, port: Port) -> None:
         frames = RtuFrames(self._unit, self._silence_ns)
-        self._registers.connected(MASTER)
         self.counters.accepted += 1
         before = self.counters.garbage
         try:
@@ -95,6 +94,6 @@ class ModbusRtuServer(threading.Thread):
                     self.counters.count(response)
                     port.write(rtu_response(request, response))
                 self.counters.garbage = before + frames.damaged
-                self._registers.tick(now_ns)
+                self._registers.tick()
         finally:
             self._registers.disconnected(MASTER)

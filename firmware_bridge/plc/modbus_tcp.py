@@ -120,7 +120,7 @@ class ModbusTcpServer(threading.Thread):
             return
         passed_ns = now_ns - self._next_tick_ns + TICK_NS if self._next_tick_ns else TICK_NS
         self._next_tick_ns = now_ns + TICK_NS
-        self._registers.tick(now_ns)
+        self._registers.tick()
         for client in [*self._clients]:
             client.credit = min(self._most_credit, client.credit + passed_ns * self._limits.requests_per_s / 1e9)
             if now_ns - client.heard_ns > self._limits.idle_ns:
@@ -163,7 +163,6 @@ class ModbusTcpServer(threading.Thread):
         self._clients.add(client)
         self.counters.accepted += 1
         self._selector.register(connection, selectors.EVENT_READ, client)
-        self._registers.connected(name)
 
     def _drop(self, client: _Client) -> None:
         self._clients.discard(client)

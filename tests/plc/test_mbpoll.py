@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from firmware_bridge.plc.modbus_pdu import Table
+from firmware_bridge.plc.image import Table
 from firmware_bridge.plc.modbus_rtu import ModbusRtuServer
 from firmware_bridge.port import Port
 from tests.plc.lines import Cable, serial_cable
@@ -36,10 +36,10 @@ def values(text: str) -> list[int]:
 
 def reads_and_writes(where: list[str], memory: Memory) -> None:
     """`-0`: addresses as on the wire; `-1`: once; `-t`: 0 coils, 1 discrete inputs, 3 input, 4 holding registers."""
-    memory.tables[Table.HOLDING][10:13] = [11, 65535, 13]
-    memory.tables[Table.INPUT][20:22] = [21, 22]
+    memory.tables[Table.HOLDING_REGISTERS][10:13] = [11, 65535, 13]
+    memory.tables[Table.INPUT_REGISTERS][20:22] = [21, 22]
     memory.tables[Table.COILS][3] = 1
-    memory.tables[Table.DISCRETE][5] = 1
+    memory.tables[Table.DISCRETE_INPUTS][5] = 1
     for words, wanted in (
         (["-t", "4", "-r", "10", "-c", "3"], [11, 65535, 13]),
         (["-t", "3", "-r", "20", "-c", "2"], [21, 22]),
@@ -49,9 +49,9 @@ def reads_and_writes(where: list[str], memory: Memory) -> None:
         code, text = mbpoll("-0", "-1", *words, *where)
         assert (code, values(text.replace(" (-1)", ""))) == (0, wanted), text
     assert mbpoll("-0", "-t", "4", "-r", "30", *where, "7", "8")[0] == 0
-    assert memory.tables[Table.HOLDING][30:32] == [7, 8]
+    assert memory.tables[Table.HOLDING_REGISTERS][30:32] == [7, 8]
     assert mbpoll("-0", "-t", "4", "-r", "40", *where, "9")[0] == 0
-    assert memory.tables[Table.HOLDING][40] == 9
+    assert memory.tables[Table.HOLDING_REGISTERS][40] == 9
     assert mbpoll("-0", "-t", "0", "-r", "50", *where, "1", "0", "1")[0] == 0
     assert memory.tables[Table.COILS][50:53] == [1, 0, 1]
     code, text = mbpoll("-0", "-1", "-t", "4", "-r", "199", "-c", "2", *where)
@@ -82,7 +82,7 @@ def test_over_a_serial_line() -> None:
     with serial_cable() as cable, on_a_line(cable, memory) as server:
         reads_and_writes(["-m", "rtu", "-b", "19200", "-P", "even", "-a", "1", cable.plc], memory)
         assert server.counters.refused == {2: 1}
-    assert memory.gone == memory.there == ["serial"]
+    assert memory.gone == ["serial"]
 
 
 def test_another_unit_and_a_noisy_line_get_no_answer() -> None:
@@ -111,4 +111,4 @@ def test_a_port_that_is_not_there_is_looked_for() -> None:
         time.sleep(0.01)
     server.stop()
     assert "/dev/does-not-exist" in server.port_error
-    assert not memory.there
+    assert not memory.gone

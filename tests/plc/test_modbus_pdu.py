@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.plc.modbus_pdu import Table, answer, request_length
+from firmware_bridge.plc.image import Table
+from firmware_bridge.plc.modbus_pdu import answer, request_length
 from tests.plc.registers import SIZE, Memory
 
 
@@ -21,9 +22,9 @@ def test_the_examples_of_the_specification() -> None:
     memory = Memory()
     memory.tables[Table.COILS][0x13 : 0x13 + 19] = [int(bit) for bit in "1011001111010110101"]
     assert ask(memory, "01 0013 0013") == "01 03 cd 6b 05"
-    memory.tables[Table.HOLDING][0x6B:0x6E] = [0x022B, 0, 0x64]
+    memory.tables[Table.HOLDING_REGISTERS][0x6B:0x6E] = [0x022B, 0, 0x64]
     assert ask(memory, "03 006b 0003") == "03 06 02 2b 00 00 00 64"
-    memory.tables[Table.INPUT][8] = 10
+    memory.tables[Table.INPUT_REGISTERS][8] = 10
     assert ask(memory, "04 0008 0001") == "04 02 00 0a"
     assert ask(memory, "05 00ac ff00") == "05 00 ac ff 00"
     assert memory.tables[Table.COILS][0xAC] == 1
@@ -31,11 +32,11 @@ def test_the_examples_of_the_specification() -> None:
     assert ask(memory, "0f 0013 000a 02 cd01") == "0f 00 13 00 0a"
     assert memory.tables[Table.COILS][0x13:0x1D] == [1, 0, 1, 1, 0, 0, 1, 1, 1, 0]
     assert ask(memory, "10 0001 0002 04 000a 0102") == "10 00 01 00 02"
-    memory.tables[Table.HOLDING][4] = 0x12
+    memory.tables[Table.HOLDING_REGISTERS][4] = 0x12
     assert ask(memory, "16 0004 00f2 0025") == "16 00 04 00 f2 00 25"
-    assert memory.tables[Table.HOLDING][4] == 0x17
+    assert memory.tables[Table.HOLDING_REGISTERS][4] == 0x17
     assert ask(memory, "17 0003 0006 000e 0003 06 00ff 00ff 00ff") == "17 0c 00 00 00 17" + " 00" * 8
-    assert memory.tables[Table.HOLDING][0x0E:0x11] == [0xFF] * 3
+    assert memory.tables[Table.HOLDING_REGISTERS][0x0E:0x11] == [0xFF] * 3
 
 
 def test_an_exchange_writes_before_it_reads() -> None:
