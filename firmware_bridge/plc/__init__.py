@@ -1,1 +1,1 @@
-"""The station as a PLC sees it: one contract, and Modbus under it."""
+"""The PLC side: one published handshake, and what carries it."""
