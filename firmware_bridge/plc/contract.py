@@ -47,7 +47,7 @@ class Contract:
         self.tally = Tally(options.plc_triggers)
         self.packml = PackMl.UNDEFINED
         self.heartbeat = 0
-        self.sticky = Status(0)
+        self.sticky = self.status = Status(0)
         self._tell = tell
         self._heard_ns = 0
         self._pulse_ns: int | None = None
@@ -70,7 +70,8 @@ class Contract:
             self.owner, self._heard_ns, old = client, now_ns, inputs
         if inputs.plc_heartbeat != old.plc_heartbeat:
             self._heard_ns = now_ns
-        self._hear(inputs.control & ~old.control, old.control & ~inputs.control, now_ns)
+        if inputs.control != old.control:
+            self._hear(inputs.control & ~old.control, old.control & ~inputs.control, now_ns)
         self._settle(now_ns)
         return True
 
@@ -212,7 +213,7 @@ class Contract:
 
     def _accept(self, part_id: int, encoder: int, now_ns: int) -> int:
         jobs = self.jobs
-        entry = InFlight(now_ns, jobs.current, jobs.checksum, encoder, jobs.first_piece_wanted, bool(self.faults.shown))
+        entry = InFlight(now_ns, jobs.current, jobs.checksum, encoder, jobs.first_piece_wanted, self.faults.any)
         return self.triggers.accept(part_id, entry)
 
     def _answer(self, result: Result) -> None:
@@ -296,4 +297,5 @@ class Contract:
         if self.maintenance.on and self._line_runs():
             self.maintenance.leave()
         part_id = self.results.shown.part_id if self.results.shown else self.triggers.accepted_id
-        self.trace.note(self.inputs.control, status(self), self.results.inspection_id, part_id, now_ns)
+        self.status = status(self)
+        self.trace.note(self.inputs.control, self.status, self.results.inspection_id, part_id, now_ns)

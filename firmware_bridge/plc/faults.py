@@ -15,6 +15,11 @@ class Faults:
         self.shown = Fault(0)
         self.causes = Fault(0)
 
+    @property
+    def any(self) -> bool:
+        """Whether a fault is shown."""
+        return int(self.shown) != 0
+
     def add(self, fault: Fault, lasting: bool) -> None:
         """Something broke; `lasting` until `gone`."""
         self.shown |= fault

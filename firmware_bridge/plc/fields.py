@@ -13,6 +13,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from firmware_bridge.plc import signals
 
@@ -31,7 +32,7 @@ RANGES = {
 Value = int | float | str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field:
     """One row. `kind` is a key of RANGES or `text`; `names` are its bits or its numbers; `since` is a map version."""
 
@@ -44,6 +45,11 @@ class Field:
     names: type[enum.IntEnum] | type[enum.IntFlag] | None = None
     words: int = 1
     since: int = 1
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether its register is simply its value."""
+        return self.kind in ("u16", "bits") and self.scale == 1
 
     @property
     def to_station(self) -> bool:
@@ -163,7 +169,10 @@ def pack(values: Mapping[str, Value], start: int, count: int) -> list[int]:
     for name, value in values.items():
         field = BY_NAME[name]
         offset = field.address - start
-        words[offset : offset + field.words] = to_words(field, value)
+        if field.plain:
+            words[offset] = min(max(int(value), 0), 0xFFFF)
+        else:
+            words[offset : offset + field.words] = to_words(field, value)
     return words
 
 

@@ -22,15 +22,19 @@ from firmware_bridge.plc.fields import (
     PLC_FIELDS,
     PLC_START,
     PLC_WORDS,
+    RESULT_START,
+    RESULT_WORDS,
     STATION_START,
     STATION_WORDS,
+    from_words,
     pack,
-    unpack,
 )
 from firmware_bridge.plc.inputs import Inputs
+from firmware_bridge.plc.results import Result
 from firmware_bridge.plc.signals import Control, Refusal
 
 _PLC_END, _STATION_END = PLC_START + PLC_WORDS, STATION_START + STATION_WORDS
+_RESULT = slice(RESULT_START - STATION_START, RESULT_START - STATION_START + RESULT_WORDS)
 _DISCRETE = ("status", "faults", "modes")
 _RESERVED = frozenset(range(PLC_WORDS)) - {
     address for field in PLC_FIELDS for address in range(field.address, field.address + field.words)
@@ -68,6 +72,8 @@ class Image:
         self.lock = threading.RLock()
         self.clients: set[str] = set()
         self._clock = clock
+        self._packed_for: tuple[Result | None, int] | None = None
+        self._packed: list[int] = []
 
     def read(self, client: str, table: Table, start: int, count: int) -> list[int]:
         """`count` registers or bits from `start`; raises AccessRefused (2) outside the map."""
@@ -101,7 +107,7 @@ class Image:
     ) -> list[int]:
         """Write holding registers, then read some, in one moment (FC 23); a refused read leaves nothing written."""
         with self.lock:
-            self.read(client, Table.HOLDING_REGISTERS, read_start, read_count)
+            self._check_read(read_start, read_count)
             self.write(client, Table.HOLDING_REGISTERS, write_start, values)
             return self.read(client, Table.HOLDING_REGISTERS, read_start, read_count)
 
@@ -131,7 +137,23 @@ class Image:
         return pack({field.name: getattr(inputs, field.name) for field in PLC_FIELDS}, PLC_START, PLC_WORDS)
 
     def _shown(self, client: str) -> list[int]:
-        return pack(picture.values(self.contract, client), STATION_START, STATION_WORDS)
+        words = pack(picture.values(self.contract, client), STATION_START, STATION_WORDS)
+        words[_RESULT] = self._result_words()
+        return words
+
+    def _result_words(self) -> list[int]:
+        """The result block; packed once for each result."""
+        results = self.contract.results
+        key = (results.shown, results.inspection_id)
+        if key != self._packed_for:
+            self._packed_for = key
+            self._packed = pack(results.values(), RESULT_START, RESULT_WORDS)
+        return self._packed
+
+    def _check_read(self, start: int, count: int) -> None:
+        first, words = (PLC_START, PLC_WORDS) if start < STATION_START else (STATION_START, STATION_WORDS)
+        if count < 1 or start < first or start + count > first + words:
+            raise self._refuse(_ILLEGAL_ADDRESS, f"addresses {start} to {start + count - 1} are not in the map")
 
     def _cut(self, cells: Sequence[int], first: int, start: int, count: int) -> list[int]:
         if count < 1 or start < first or start + count > first + len(cells):
@@ -161,8 +183,9 @@ def _inputs(words: list[int]) -> Inputs:
     for address in _RESERVED:
         if words[address]:
             raise ValueError(f"register {address} is {words[address]}, wanted 0: reserved in map {MAP_VERSION}")
-    values = {name: int(value) for name, value in unpack(words, PLC_START).items()}
-    return Inputs(Control(values.pop("control")), **values)
+    values = [from_words(field, words[field.address : field.address + field.words]) for field in PLC_FIELDS]
+    control, *rest = (int(value) for value in values)
+    return Inputs(Control(control), *rest)
 
 
 def _bits(word: int) -> list[int]:

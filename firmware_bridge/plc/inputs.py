@@ -13,6 +13,7 @@ HEARTBEAT_MS = 500
 HEARTBEAT_RANGE_MS = (50, 10_000)
 _MS = 1_000_000
 _NOTHING = Control(0)
+_UNUSED = 0xFFFF & ~sum(Control)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class Inputs:
     expected_map: int = 0
 
     def __post_init__(self) -> None:
-        unknown = self.control & ~sum(Control)
+        unknown = int(self.control) & _UNUSED
         if unknown:
             raise ValueError(f"control has unknown bits {unknown:#06x}, wanted 0 in them")
         low, high = HEARTBEAT_RANGE_MS

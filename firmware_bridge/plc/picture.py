@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from firmware_bridge.plc.contract import Contract
 
 
+# Plain integers: an operation on an IntFlag takes ten times as long, and these run in every exchange.
+_ENABLE, _TRIGGER, _OFFLINE = int(Control.TRIGGER_ENABLE), int(Control.TRIGGER), int(Control.SET_OFFLINE)
+_STATUS = {bit: int(bit) for bit in Status}
+
+
 def online(contract: Contract) -> bool:
     """Whether the station works and the PLC has not set it offline."""
-    return contract.packml is PackMl.EXECUTE and not contract.inputs.control & Control.SET_OFFLINE
+    return contract.packml is PackMl.EXECUTE and not int(contract.inputs.control) & _OFFLINE
 
 
 def not_ready(contract: Contract) -> Refusal:
@@ -25,43 +30,47 @@ def not_ready(contract: Contract) -> Refusal:
         (contract.owner is None, Refusal.NO_CONTROL),
         (contract.inputs.expected_map not in (0, MAP_VERSION), Refusal.MAP_VERSION),
         (not contract.options.plc_triggers, Refusal.WIRING),
-        (bool(contract.faults.shown), Refusal.FAULT),
+        (contract.faults.any, Refusal.FAULT),
         (contract.maintenance.on, Refusal.MAINTENANCE),
         (not online(contract), Refusal.OFFLINE),
         (contract.jobs.current == 0, Refusal.NO_JOB),
-        (bool(contract.jobs.wanted), Refusal.JOB_BUSY),
-        (not contract.inputs.control & Control.TRIGGER_ENABLE, Refusal.NOT_ENABLED),
+        (contract.jobs.wanted != 0, Refusal.JOB_BUSY),
+        (not int(contract.inputs.control) & _ENABLE, Refusal.NOT_ENABLED),
         (contract.triggers.exposing is not None, Refusal.EXPOSING),
         (len(contract.triggers.in_flight) >= contract.options.in_flight, Refusal.BUSY),
     )
-    return next((why for holds, why in reasons if holds), Refusal.NONE)
+    for holds, why in reasons:
+        if holds:
+            return why
+    return Refusal.NONE
 
 
 def shown_not_ready(contract: Contract) -> Refusal:
     """The same for the wire, where a trigger that is still high must be dropped before the next."""
     why = not_ready(contract)
-    if why is Refusal.NONE and contract.inputs.control & Control.TRIGGER:
+    if why is Refusal.NONE and int(contract.inputs.control) & _TRIGGER:
         return Refusal.TRIGGER_NOT_DROPPED
     return why
 
 
 def status(contract: Contract) -> Status:
     """The register `status`."""
-    bits = contract.sticky | contract.commands.status
+    bits = int(contract.sticky) | int(contract.commands.status)
     for holds, bit in (
         (shown_not_ready(contract) is Refusal.NONE, Status.TRIGGER_READY),
         (contract.triggers.in_flight, Status.BUSY),
         (contract.results.valid, Status.RESULTS_VALID),
         (contract.results.completed, Status.INSPECTION_COMPLETED),
         (online(contract), Status.ONLINE),
-        (contract.faults.shown, Status.FAULT),
+        (contract.faults.any, Status.FAULT),
         (contract.triggers.exposing is not None, Status.EXPOSING),
         (contract.jobs.wanted, Status.JOB_BUSY),
         (contract.jobs.first_piece_wanted, Status.FIRST_PIECE_WANTED),
         (contract.maintenance.on, Status.MAINTENANCE),
     ):
-        bits |= bit if holds else Status(0)
-    return bits
+        if holds:
+            bits |= _STATUS[bit]
+    return Status(bits)
 
 
 def modes(contract: Contract, client: str) -> Mode:
@@ -74,11 +83,11 @@ def modes(contract: Contract, client: str) -> Mode:
 
 
 def values(contract: Contract, client: str) -> dict[str, Value]:
-    """Every field of the station's block, as this client reads it."""
+    """Every field of the station's block but the result, as this client reads it."""
     jobs, triggers = contract.jobs, contract.triggers
     counts = contract.tally.counts
     return {
-        "status": status(contract),
+        "status": contract.status,
         "faults": contract.faults.shown,
         "station_heartbeat": contract.heartbeat,
         "map_version": MAP_VERSION,
@@ -94,7 +103,6 @@ def values(contract: Contract, client: str) -> dict[str, Value]:
         "requested_job": jobs.wanted,
         "settings_checksum": jobs.checksum,
         "recipe": jobs.recipe,
-        **contract.results.values(),
         **{name: counts[name] & 0xFFFF_FFFF for name in COUNTERS},
     }
 

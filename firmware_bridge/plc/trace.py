@@ -46,9 +46,8 @@ class Trace:
     def note(self, control: Control, status: Status, inspection_id: int, part_id: int, now_ns: int) -> None:
         """Log every bit of the two registers that changed since the last call."""
         for old, new in ((self._control, control), (self._status, status)):
-            changed = old ^ new
-            if changed:
-                for bit in _members(changed):
+            if old != new:
+                for bit in _members(old ^ new):
                     self.edges.append(Edge(now_ns, str(bit.name), bool(new & bit), inspection_id, part_id))
                     self.changed_ns[str(bit.name)] = now_ns
         self._control, self._status = control, status
