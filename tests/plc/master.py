@@ -78,7 +78,9 @@ class Master:
 
     def trigger(self, part: int) -> dict[str, Value]:
         """A whole trigger handshake."""
-        self.until(lambda block: status(block) & Status.TRIGGER_ACK, control=RUN | Control.TRIGGER, trigger_part_id=part)
+        self.until(
+            lambda block: status(block) & Status.TRIGGER_ACK, control=RUN | Control.TRIGGER, trigger_part_id=part
+        )
         return self.until(lambda block: not status(block) & Status.TRIGGER_ACK, control=RUN)
 
     def acknowledge(self) -> dict[str, Value]:
