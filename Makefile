@@ -6,7 +6,7 @@ RUN_APT := python3-venv libgl1 libglib2.0-0
 TEST_APT := chromium fonts-noto-cjk postgresql mosquitto mbpoll libmodbus-dev gcc libc6-dev
 # Node only where the machine has none: a developer's own is as good.
 NODE_APT := $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
-PLC_MASTERS := tests/plc/masters/npm
+PLC_MASTERS := tests/firmware_bridge/plc/masters/npm
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .PHONY: install install-test run test check bench soak bottle lock clean

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.plc.image import Table
 from firmware_bridge.plc.modbus_pdu import answer, request_length
-from tests.plc.registers import SIZE, Memory
+from tests.firmware_bridge.plc.registers import SIZE, Memory
 
 
 def ask(memory: Memory, text: str) -> str:

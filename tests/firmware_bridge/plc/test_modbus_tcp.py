@@ -16,7 +16,7 @@ import pytest
 
 from firmware_bridge.plc.image import Table
 from firmware_bridge.plc.modbus_tcp import Limits, ModbusTcpServer
-from tests.plc.registers import Memory
+from tests.firmware_bridge.plc.registers import Memory
 
 SECOND = 1_000_000_000
 READ = struct.pack(">HHHBBHH", 7, 0, 6, 1, 3, 0, 2)

@@ -15,9 +15,9 @@ import pytest
 from firmware_bridge.plc.image import Table
 from firmware_bridge.plc.modbus_rtu import ModbusRtuServer
 from firmware_bridge.port import Port
-from tests.plc.lines import Cable, serial_cable
-from tests.plc.registers import Memory
-from tests.plc.test_modbus_tcp import serving
+from tests.firmware_bridge.plc.lines import Cable, serial_cable
+from tests.firmware_bridge.plc.registers import Memory
+from tests.firmware_bridge.plc.test_modbus_tcp import serving
 
 if shutil.which("mbpoll") is None:
     if os.environ.get("CI"):

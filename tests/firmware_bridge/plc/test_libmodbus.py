@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.plc.station_side import Station, compile_plc
+from tests.firmware_bridge.plc.station_side import Station, compile_plc
 
 if shutil.which("gcc") is None or not Path("/usr/include/modbus/modbus.h").exists():
     if os.environ.get("CI"):

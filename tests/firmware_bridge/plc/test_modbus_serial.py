@@ -12,7 +12,7 @@ import pytest
 
 from firmware_bridge.plc import signals
 from firmware_bridge.plc.fields import FIELDS, STATION_WORDS
-from tests.plc.station_side import Station, result_of
+from tests.firmware_bridge.plc.station_side import Station, result_of
 
 HERE = Path(__file__).parent / "masters" / "npm"
 if shutil.which("node") is None or not (HERE / "node_modules/modbus-serial").is_dir():

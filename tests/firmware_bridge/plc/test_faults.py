@@ -18,8 +18,8 @@ from firmware_bridge.plc.fields import Value
 from firmware_bridge.plc.inputs import Options
 from firmware_bridge.plc.modbus_tcp import Limits
 from firmware_bridge.plc.signals import Control, Fault, Mode, PlcVerdict, Refusal, Status
-from tests.plc.master import RUN, Master, Refused, status, wire
-from tests.plc.station_side import Station, beside, result_of
+from tests.firmware_bridge.plc.master import RUN, Master, Refused, status, wire
+from tests.firmware_bridge.plc.station_side import Station, beside, result_of
 
 MS = 1_000_000
 NOT_THE_WRITER = 4
