@@ -64,6 +64,7 @@ class Contract:
         self._watch(now_ns)
         if self.owner not in (None, client):
             self.trace.refuse(Refusal.NOT_THE_WRITER)
+            self._settle(now_ns)
             return False
         old, self.inputs = self.inputs, inputs
         if self.owner is None:
