@@ -39,7 +39,7 @@ class Contract:
         self.jobs = Jobs(jobs, tell, options.first_piece)
         self.maintenance = Maintenance(options.outputs, tell)
         self.commands = CommandPort(options, self.jobs, self.maintenance, self.trace)
-        self.results = ResultBuffer()
+        self.results = ResultBuffer(tell)
         self.triggers = Triggers()
         self.faults = Faults()
         self.inputs = Inputs()
@@ -180,7 +180,7 @@ class Contract:
     def _hear(self, rose: Control, fell: Control, now_ns: int) -> None:
         if fell & Control.TRIGGER_ENABLE:
             self.sticky &= ~(Status.TRIGGER_ACK | Status.MISSED_TRIGGER)
-        if rose & Control.RESULTS_ACK and not self.results.take_back():
+        if rose & Control.RESULTS_ACK and not self.results.acknowledge():
             self.trace.refuse(Refusal.ACK_WITHOUT_RESULT)
         if fell & Control.RESULTS_ACK:
             self._block_held = False
