@@ -76,6 +76,7 @@ class ModbusTcpServer(threading.Thread):
         self._next_tick_ns = 0
         self._stopping = False
         self.counters = Counters()
+        self.port_error = ""
         self._listener = socket.create_server(address, backlog=_BACKLOG)
         self._listener.setblocking(False)
         self._wake_out, self._wake_in = socket.socketpair()
