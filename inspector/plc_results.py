@@ -72,7 +72,7 @@ def plc_result(inspection: Inspection, wire_id: int, labels: tuple[str, ...], pl
         part_id=wire_id,
         verdict=_VERDICT[inspection.verdict],
         record_id=inspection.part_id,
-        score=inspection.score or 0.0,
+        score=inspection.score if inspection.score is not None and math.isfinite(inspection.score) else 0.0,
         inspection_ms=sum(inspection.stage_ms.values()),
         defect_class=labels.index(worst.label) + 1 if worst is not None and worst.label in labels else 0,
         defect_count=len(inspection.defects),
