@@ -95,6 +95,7 @@ class WebConfig(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     token_file: str = "data/token"
+    store: str = "data/web.sqlite"
 
 
 class MqttConfig(Section):
@@ -166,6 +167,7 @@ class CalibrationConfig(Section):
     robot: str = ""
     illumination: str = ""
     timing: str = ""
+    flat_field: bool = False
     camera_serial: str = ""
     lens_setting: str = ""
     max_age_days: Positive = 365

@@ -68,6 +68,7 @@ def run_fast(config: StationConfig, parts: int, progress: Callable[[int], None])
         surroundings.scene,
         faults=seeded_faults(faults, seed + 3),
         threads=False,
+        finish=station.load_flat_field(config),
     )
     assert not isinstance(camera, Guard)
 
@@ -251,7 +252,8 @@ def _open_camera(
         scene = LockedScene(scene, lock)
     faults = config.simulation.faults if config.simulation else FaultConfig()
     draw = seeded_faults(faults, config.simulation.seed + 3 if config.simulation else 0)
-    camera = open_camera(config.camera, config.folder, clock, scene, faults=draw)
+    flat = station.load_flat_field(config)
+    camera = open_camera(config.camera, config.folder, clock, scene, faults=draw, finish=flat)
     assert isinstance(camera, Guard)
     return camera
 

@@ -26,6 +26,7 @@ from firmware_bridge.simulator import SimulatedController
 from inspector.calibration_set import load_calibration
 from inspector.camera.base import Scene
 from inspector.camera.belt_scene import BeltScene
+from inspector.camera.flat_field import FlatField
 from inspector.clock import Clock
 from inspector.config import ControllerConfig, StationConfig
 from inspector.drift_alarms import DriftAlarms
@@ -89,6 +90,14 @@ def load_line(config: StationConfig, recipe: Recipe) -> Line:
     """The recipe's model, checked and ready; raises ConfigError or ModelError."""
     calibration = load_calibration(config)
     return Line(recipe, config.line, calibration.id, calibration.plane)
+
+
+def load_flat_field(config: StationConfig) -> FlatField | None:
+    """What corrects every frame, where the station wants it; raises ConfigError."""
+    calibration = load_calibration(config)
+    if not calibration.flat or calibration.illumination is None:
+        return None
+    return FlatField(calibration.illumination.grid)
 
 
 def open_store(config: StationConfig, clock: Clock) -> Store:

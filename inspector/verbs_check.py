@@ -143,10 +143,12 @@ def _model(config: StationConfig, clock: Clock) -> Finding:
 
 def _calibration(config: StationConfig, clock: Clock) -> Finding:
     calibration = load_calibration(config)
+    flat = station.load_flat_field(config) is not None
     if not calibration.results:
         return Finding("calibration", "warn", "none: results are in pixels", "make what you need: docs/calibration.md")
     ages = {kind: _age_days(result.made_at, clock.utc()) for kind, result in calibration.results.items()}
     found = f"{calibration.id}: " + ", ".join(f"{kind} {days} days old" for kind, days in ages.items())
+    found += ", frames are flat-field corrected" if flat else ""
     old = [kind for kind, days in ages.items() if not 0 <= days <= config.calibration.max_age_days]
     timing = calibration.results.get("timing")
     if isinstance(timing, TimingResult):

@@ -35,6 +35,7 @@ LEVELS = {
     "tracker": 5,
     "record": 5,
     "teach": 6,
+    "people": 6,
     "line": 7,
     "sender": 4,
     "passage": 7,
@@ -63,13 +64,13 @@ LEVELS = {
     "benchmark": 9,
 }
 MAY_SHARE = {8, 9}
-WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "web"}
+WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web"}
 ONLY_IN = {
     "cv2": {"inspector.camera", "inspector.vision", "inspector.teach", "inspector.record.images", "inspector.web.live"},
     "onnxruntime": {"inspector.inference"},
     "serial": {"firmware_bridge.port", "firmware_bridge.protocol_sim"},
     "fastapi": {"inspector.web"},
-    "sqlalchemy": {"inspector.record"},
+    "sqlalchemy": {"inspector.record", "inspector.people"},
     "time": {"inspector.clock"},
     "random": set(),
 }

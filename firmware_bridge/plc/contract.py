@@ -206,11 +206,9 @@ class Contract:
             self._tell(TriggerRefused(part_id, self.trace.refuse(why), now_ns))
             return
         self.sticky = self.sticky & ~Status.MISSED_TRIGGER | Status.TRIGGER_ACK
-        part_id = self._accept(part_id, self.inputs.trigger_encoder, now_ns)
-        self.triggers.exposing = part_id
-        self._tell(
-            Triggered(part_id, self.triggers.acquisition_id, self.inputs.trigger_encoder, self.jobs.current, now_ns)
-        )
+        encoder = self.inputs.trigger_encoder
+        part_id = self.triggers.exposing = self._accept(part_id, encoder, now_ns)
+        self._tell(Triggered(part_id, self.triggers.acquisition_id, encoder, self.jobs.current, now_ns))
 
     def _accept(self, part_id: int, encoder: int, now_ns: int) -> int:
         jobs = self.jobs

@@ -22,6 +22,7 @@ from inspector.teach.groups import find_groups, hold_back, spread_groups
 from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.prepare import Preparation
+from inspector.teach.synthetic import damage
 from inspector.teach.taught import Blend, Stack, Taught, cross_validate, find_shrink, fit
 from inspector.teach.threshold import Threshold, place_threshold, sharpen_threshold
 from inspector.teach.trials import FEWEST_FOR_TRIALS, Choice
@@ -35,7 +36,9 @@ FEWEST = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """The fitted model with what was found on the way; `scores` (n,) and `maps` (n, cells) are cross-validated."""
+    """The fitted model with what was found on the way; `scores` (n,) and `maps` (n, cells) are cross-validated.
+
+    `examples` are patches, good and damaged, `example_maps` (m, cells) what the arrays of the model make of them."""
 
     taught: Taught
     threshold: Threshold
@@ -47,7 +50,7 @@ class Learned:
     suspects: tuple[Path, ...]
     defect_scores: Floats
     examples: tuple[Pixels, ...]
-    example_scores: Floats
+    example_maps: Floats
 
 
 def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: Watch) -> Learned:
@@ -90,7 +93,7 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
         suspects=suspects,
         defect_scores=defect_scores,
         examples=examples,
-        example_scores=taught.scores(taught.maps(example_rows) * counted),
+        example_maps=taught.maps(example_rows) * counted,
     )
 
 
@@ -99,19 +102,25 @@ def _features(
 ) -> tuple[Stack, list[Path], tuple[Pixels, ...]]:
     rows: list[Stack] = []
     kept: list[Path] = []
-    examples: list[Pixels] = []
+    patches: list[Pixels] = []
     for index, path in enumerate(files):
         watch.step("features", index, len(files))
         patch = preparation.patch(read_picture(path).pixels)
         if patch is None:
             continue
-        rows.append(preparation.features(patch)[kind])
+        rows.append(preparation.features(patch)[kind].astype(np.float16))
         kept.append(path)
-        if len(examples) < 2:
-            examples.append(patch)
+        if len(patches) < 2:
+            patches.append(patch)
     if len(rows) < FEWEST:
         raise DatasetError(f"the part was found in {len(rows)} pictures, wanted at least {FEWEST}")
-    return np.stack(rows), kept, tuple(examples)
+    return np.stack(rows), kept, _examples(*patches)
+
+
+def _examples(good: Pixels, other: Pixels) -> tuple[Pixels, ...]:
+    """A good patch and a damaged one, because the line must find both as the teacher did."""
+    everywhere = np.ones(good.shape[:2], np.float32)
+    return good, damage(good, [other], "stain", np.random.default_rng(0), everywhere)
 
 
 def _counted(options: TeachOptions, preparation: Preparation, kind: str) -> Floats:
@@ -154,7 +163,7 @@ def _defect_scores(
     for path in list_pictures(options.defects) if options.defects else []:
         patch = preparation.patch(read_picture(path).pixels)
         if patch is not None:
-            rows.append(preparation.features(patch)[kind])
+            rows.append(preparation.features(patch)[kind].astype(np.float16))
     return taught.scores(taught.maps(np.stack(rows)) * counted) if rows else np.zeros(0, np.float32)
 
 

@@ -22,23 +22,26 @@ class Memory:
     bank: Floats
 
     def distance(self, features: Floats) -> Floats:
-        """Distance to the nearest of the bank, of features (n, cells, D): float32 (n, cells)."""
+        """Distance to the nearest of the bank, of features (n, cells, D): float32 (n, cells).
+
+        The nearest is found by `|b|^2 / 2 - a b`, which is one product of matrices; its distance is then that of the
+        difference itself, because `|a|^2 - 2 a b + |b|^2` of two numbers nearly alike is only rounding errors.
+        """
         half = 0.5 * (self.bank * self.bank).sum(axis=1)
         result = np.empty(features.shape[:2], np.float32)
         for index, rows in enumerate(features):
-            nearest = (rows @ self.bank.T - half).max(axis=1)
-            result[index] = np.sqrt(np.maximum((rows * rows).sum(axis=1) - 2 * nearest, 0))
+            away = rows - self.bank[(rows @ self.bank.T - half).argmax(axis=1)]
+            result[index] = np.sqrt(np.einsum("nd,nd->n", away, away))
         return result
 
     def append(self, builder: GraphBuilder, features: str) -> str:
         """Append `distance` on [cells, D]; the result is [cells]. Returns its name."""
         half = -0.5 * (self.bank * self.bank).sum(axis=1)
-        close = builder.node("Gemm", features, builder.constant(self.bank.T), builder.constant(half.astype(np.float32)))
-        nearest = builder.node("ReduceMax", close, axes=[1], keepdims=0)
-        own = builder.node("ReduceSumSquare", features, axes=[1], keepdims=0)
-        twice = builder.node("Mul", nearest, builder.constant(np.array(2.0, np.float32)))
-        squares = builder.node("Relu", builder.node("Sub", own, twice))
-        return builder.node("Sqrt", squares)
+        bank = builder.constant(self.bank)
+        close = builder.node("Gemm", features, bank, builder.constant(half.astype(np.float32)), transB=1)
+        nearest = builder.node("Gather", bank, builder.node("ArgMax", close, axis=1, keepdims=0), axis=0)
+        away = builder.node("Sub", features, nearest)
+        return builder.node("Sqrt", builder.node("ReduceSumSquare", away, axes=[1], keepdims=0))
 
 
 def fit_memory(rows: Floats, size: int, seed: int) -> Memory:

@@ -18,7 +18,6 @@ from inspector.inference.extract import Extractor
 from inspector.recipe import LocateLimits
 from inspector.teach.features import FeatureSpec, append_features
 from inspector.teach.graph import Floats, GraphBuilder
-from inspector.teach.taught import Stack
 from inspector.types import Pixels
 from inspector.vision.locate import Locator, Reference
 from inspector.vision.patch import PatchMaker, PatchSpec
@@ -125,11 +124,11 @@ class Preparation:
         buffer = self.maker.empty()
         return buffer if self.maker.make(pixels, buffer) is not None else None
 
-    def features(self, patch: Pixels) -> dict[str, Stack]:
-        """Float16 (cells, C) for each feature kind."""
+    def features(self, patch: Pixels) -> dict[str, Floats]:
+        """Float32 (cells, C) for each feature kind; many of them are kept as float16."""
         outputs = self.extractor.run(patch)
         return {
-            kind: outputs[f"features_{kind}"][0].reshape(outputs[f"features_{kind}"].shape[1], -1).T.astype(np.float16)
+            kind: outputs[f"features_{kind}"][0].reshape(outputs[f"features_{kind}"].shape[1], -1).T
             for kind in self.kinds
         }
 
@@ -152,8 +151,3 @@ def make_preparation(
         counted={kind: part_cells(reference, spec, features.stride) for kind, features in kinds.items()},
         strides={kind: features.stride for kind, features in kinds.items()},
     )
-
-
-def stack(rows: Sequence[Stack]) -> Stack:
-    """Features of many patches as one array (n, cells, C)."""
-    return np.stack(rows)

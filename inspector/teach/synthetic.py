@@ -90,13 +90,3 @@ def _shifted(grey: Floats, pull: float, turn: float) -> Floats:
 def _noise(shape: tuple[int, int], grain: float, rng: np.random.Generator) -> Floats:
     small = rng.normal(0, 1, (max(2, int(shape[0] / grain)), max(2, int(shape[1] / grain)))).astype(np.float32)
     return np.asarray(cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)
-
-
-def make_damaged(patches: Sequence[Pixels], count: int, seed: int, where: Floats | None = None) -> list[Pixels]:
-    """`count` damaged copies of `patches`, kinds in turn; the same seed gives the same pictures."""
-    rng = np.random.default_rng(seed)
-    weights = np.ones(patches[0].shape[:2], np.float32) if where is None else where
-    return [
-        damage(patches[int(i)], patches, KINDS[n % len(KINDS)], rng, weights)
-        for n, i in enumerate(rng.permutation(np.arange(count) % len(patches)))
-    ]

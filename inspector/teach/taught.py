@@ -44,8 +44,8 @@ class Taught:
     blends: tuple[Blend, ...]
     top_cells: int
 
-    def maps(self, stack: Stack) -> Floats:
-        """Maps of features (n, cells, C): float32 (n, cells), before the threshold's scale."""
+    def maps(self, stack: npt.NDArray[np.floating]) -> Floats:
+        """Maps of features (n, cells, C), of any precision: float32 (n, cells), before the threshold's scale."""
         rows = self.whitening.apply(stack)
         total = np.zeros(rows.shape[:2], np.float32)
         for blend in self.blends:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from inspector.clock import perf_ns
 from inspector.errors import DatasetError, ModelError
@@ -30,6 +31,9 @@ from inspector.teach.writing import Written, write_model
 from inspector.vision.reference import Reference
 from inspector.vision.teaching import MOST_PICTURES, teach_reference
 
+SAME = 1e-4
+"""How far the exported model's numbers may lie from the taught ones', in thresholds or, above it, of the number."""
+
 
 def teach(
     good: Sequence[Path],
@@ -43,9 +47,14 @@ def teach(
     Raises DatasetError (too few pictures, `out` exists), ModelError, StationError (disk), Cancelled. Nothing is left
     behind when it raises. A picture that cannot be read is left out and told of.
     """
+    # Products of matrices split between threads are rounded otherwise: with one, the model is the same everywhere.
+    with threadpool_limits(1, user_api="blas"):
+        return _teach(good, out, options, Watch(progress, cancelled))
+
+
+def _teach(good: Sequence[Path], out: Path, options: TeachOptions, watch: Watch) -> TeachResult:
     started = perf_ns()
     refuse_existing(out)
-    watch = Watch(progress, cancelled)
     checkup = examine(good, watch)
     _refuse_too_few(checkup, len(good))
     reference = _reference(checkup.usable, watch)
@@ -160,13 +169,17 @@ def in_words(choice: Choice) -> str:
 
 
 def _refuse_changed(runner: Runner, learned: Learned) -> None:
-    """Exported must be taught: the graph's scores against those of the arrays it was written from."""
-    for patch, score in zip(learned.examples, learned.example_scores / learned.threshold.raw, strict=True):
-        difference = abs(runner.run(patch).score - float(score))
-        # The arrays were fed features rounded to float16.
-        if difference > 2e-3 * max(1.0, abs(float(score))):
+    """Exported must be taught: the graph's maps and scores against those of the arrays it was written from."""
+    scores = learned.taught.scores(learned.example_maps)
+    for patch, cells, score in zip(learned.examples, learned.example_maps, scores, strict=True):
+        output = runner.run(patch)
+        wanted = np.append(cells, score) / np.float32(learned.threshold.raw)
+        found = np.append(output.map.ravel(), np.float32(output.score))
+        difference = float(np.abs(found - wanted).max()) / max(1.0, float(np.abs(wanted).max()))
+        if not difference <= SAME:
             raise ModelError(
-                f"{runner.path}: the exported model's score differs by {difference:.2e} from the taught one's"
+                f"{runner.path}: the exported model's output differs by {difference:.2e} from the taught one's, "
+                f"wanted at most {SAME:.0e}"
             )
 
 

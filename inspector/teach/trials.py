@@ -123,7 +123,7 @@ class _Gathered:
             self._found.append(patch is not None)
         if patch is not None:
             for kind, rows in preparation.features(patch).items():
-                (self._good if good else self._bad)[kind].append(rows)
+                (self._good if good else self._bad)[kind].append(rows.astype(np.float16))
 
     @property
     def lost(self) -> int:

@@ -24,6 +24,8 @@ class Page:
 
 MENU: tuple[Page, ...] = (
     Page("/", mark("Live"), Role.WATCH, "live", panel=True),
+    Page("/users", mark("Users"), Role.ADMIN, "users"),
+    Page("/audit", mark("Audit log"), Role.QUALITY, "book"),
     Page("/components", mark("Components"), Role.WATCH, "grid"),
     Page("/more", mark("More"), Role.WATCH, "more", panel=True),
 )

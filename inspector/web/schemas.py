@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from inspector.link.messages import plain
 from inspector.record.rows import StoredRecord
 from inspector.types import StationStatus, Verdict
+from inspector.web.errors import CODES
 
 VerdictName = Literal["PASS", "REJECT", "NOT_INSPECTED"]
 
@@ -123,6 +124,15 @@ class DoneOut(BaseModel):
     """The line did it."""
 
     ok: Literal[True] = True
+
+
+def error_answers(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a route, for OpenAPI."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        status, meaning = CODES[code]
+        by_status.setdefault(status, []).append(f"`{code}`: {meaning}")
+    return {status: {"model": ErrorOut, "description": " ".join(texts)} for status, texts in by_status.items()}
 
 
 def status_out(status: StationStatus | None) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from inspector.web.roles import Role, require
-from inspector.web.shell import DIAGONALS, THEMES, render
+from inspector.web.shell import DIAGONALS, THEMES, own_path, render
 from inspector.web.words import LANGUAGES, PSEUDO
 
 pages = APIRouter(include_in_schema=False)
@@ -50,14 +50,8 @@ async def set_view(
         "theme": (theme, set(THEMES)),
         "panel": (panel, {str(diagonal) for diagonal in DIAGONALS}),
     }
-    back = RedirectResponse(_path_of(request.headers.get("referer", "")), status_code=303)
+    back = RedirectResponse(own_path(urlsplit(request.headers.get("referer", "")).path), status_code=303)
     for name, (given, allowed) in known.items():
         if given in allowed:
             back.set_cookie(name, given, max_age=_YEAR_S, httponly=True, samesite="lax")
     return back
-
-
-def _path_of(referer: str) -> str:
-    """Only the path: whoever writes the header must not send people elsewhere."""
-    path = urlsplit(referer).path
-    return path if path.startswith("/") and not path.startswith("//") else "/"
