@@ -109,6 +109,36 @@ class MqttConfig(Section):
     bookmark: str = "data/mqtt.json"
 
 
+class PlcJob(Section):
+    """[[plc.job]] - a recipe and the number by which the PLC asks for it."""
+
+    number: int = Field(ge=1, le=65535)
+    recipe: str
+
+
+class PlcConfig(Section):
+    """[plc] - the PLC beside this station; without the table there is none."""
+
+    wiring: Literal["results", "triggers"]
+    host: str = "127.0.0.1"
+    port: int = Field(default=1502, ge=0, le=65535)
+    serial: str = ""
+    baud: Positive = 19_200
+    parity: Literal["even", "odd", "none"] = "even"
+    unit: int = Field(default=1, ge=1, le=247)
+    allow: list[str] = Field(default_factory=list)
+    clients: int = Field(default=8, ge=1, le=64)
+    idle_ms: int = Field(default=10_000, ge=1000)
+    requests_per_s: int = Field(default=500, ge=10)
+    in_flight: int = Field(default=4, ge=1, le=8)
+    result_timeout_ms: Positive = 1000
+    first_piece: bool = False
+    may_approve: bool = True
+    journal: str = "data/plc.parts"
+    simulated: bool = False
+    job: list[PlcJob] = Field(default_factory=list)
+
+
 class FaultConfig(Section):
     """[simulation.faults] - what goes wrong in the simulated world, as a chance for each part, byte or frame."""
 
@@ -178,6 +208,7 @@ class StationConfig(Section):
     web: WebConfig = WebConfig()
     mqtt: MqttConfig = MqttConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+    plc: PlcConfig | None = None
     simulation: SimulationConfig | None = None
     folder: Path = Field(default=Path("."), exclude=True)
 

@@ -13,18 +13,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from firmware_bridge.bridge import Bridge
 from firmware_bridge.events import Event
-from firmware_bridge.port import BridgeThread
+from firmware_bridge.plc.events import PlcEvent
 from inspector.camera import Guard
 from inspector.camera.base import CameraCounters
 from inspector.clock import Clock
 from inspector.config import StationConfig
+from inspector.controllers import Controller
 from inspector.errors import StationError
 from inspector.line import Line
 from inspector.link.messages import PartEvent
 from inspector.link.server import Asked, LinkServer
 from inspector.passage import Passage
+from inspector.plc_controller import PlcServer
+from inspector.plc_side import PlcSide
 from inspector.recipe import find_recipe
 from inspector.record.recorder import Recorder
 from inspector.state import Cause, State
@@ -40,13 +42,14 @@ _WINDOW = 500
 class Crew:
     """Everything that runs beside the line thread; built by `station`, started and ended by `Running`."""
 
-    bridge: Bridge
-    bridge_thread: BridgeThread
+    controller: Controller
     camera: Guard
     camera_counters: CameraCounters
     camera_thread: CameraThread
     recorder: Recorder
     link: LinkServer | None
+    plc: PlcSide | None = None
+    plc_server: PlcServer | None = None
 
 
 class Running:
@@ -86,7 +89,9 @@ class Running:
     def run(self, parts: int | None = None) -> None:
         """Run until `stopping` is set, or until `parts` parts have their record; then end the crew in order."""
         crew = self._crew
-        crew.bridge_thread.start()
+        crew.controller.start()
+        if crew.plc_server is not None:
+            crew.plc_server.start()
         crew.camera_thread.start()
         try:
             while not self.stopping.is_set() and (parts is None or self._passage.records < parts):
@@ -97,19 +102,28 @@ class Running:
         finally:
             self._end()
 
-    def _take(self, item: Event | Frame) -> None:
+    def _take(self, item: Event | PlcEvent | Frame) -> None:
+        plc = self._crew.plc
         if isinstance(item, Frame):
             self._passage.take(item)
-            return
-        for frame in self._passage.hear(item):
-            self._passage.take(frame)
+        elif isinstance(item, PlcEvent):
+            if plc is not None:
+                plc.hear(item, self._passage)
+        else:
+            frames = self._passage.hear(item)
+            if plc is not None:
+                plc.heard(item)
+            for frame in frames:
+                self._passage.take(frame)
 
     def _look_around(self) -> None:
+        if self._crew.plc is not None:
+            self._crew.plc.look(self._passage, self._line)
         now_ns = self._clock.now_ns()
         if now_ns < self._next_status_ns:
             return
         self._next_status_ns = now_ns + _STATUS_NS
-        self._passage.watch(self._crew.bridge.status, self._crew.bridge.settled)
+        self._crew.controller.watch(self._passage)
         self._watch_crew()
         # A trigger before the camera is there would be a part without a picture.
         if self._autostart and self._passage.state is State.IDLE and self._crew.camera.wait_connected(0.0):
@@ -129,7 +143,7 @@ class Running:
         passage.alarms.tell(
             "camera_lost", crew.camera_thread.lost, crew.camera_thread.trouble, "check the camera's cable"
         )
-        port_error = crew.bridge_thread.port_error
+        port_error = crew.controller.port_error
         passage.alarms.tell(
             "port_gone", bool(port_error), port_error, "check the controller's cable and [controller] port"
         )
@@ -146,6 +160,11 @@ class Running:
             return self._passage.acknowledge(asked.command.argument)
         return self._passage.order(Cause(what)) or ""
 
+    def take_line(self, line: Line) -> None:
+        """Between two parts: judge by another line from here on."""
+        self._line = line
+        self._passage.change_recipe(line.inspect, line.recipe.id)
+
     def _change_recipe(self, recipe_id: str) -> str:
         """Load another recipe while the belt stands; the reason if it is refused, and the old one stays."""
         if self._passage.state is not State.IDLE:
@@ -156,12 +175,13 @@ class Running:
             line = Line(recipe, self._config.line, self._line.calibration_id, self._line.plane)
         except StationError as why:
             return str(why)
-        self._line = line
-        self._passage.change_recipe(line.inspect, line.recipe.id)
+        self.take_line(line)
         return ""
 
     def _judged(self, inspection: Inspection, frame: Frame) -> None:
         self._on_judged(inspection, frame)
+        if self._crew.plc is not None:
+            self._crew.plc.judged(inspection)
         self._last_part_id = inspection.part_id
         self._took_ms.append(sum(inspection.stage_ms.values()))
         if self.first_judged_ns is None:
@@ -182,6 +202,8 @@ class Running:
 
     def _closed(self, record: InspectionRecord) -> None:
         self._on_closed(record)
+        if self._crew.plc is not None:
+            self._crew.plc.closed(record)
         if record.slack_ms is not None:
             self._slack_ms.append(record.slack_ms)
 
@@ -199,7 +221,6 @@ class Running:
     def status(self) -> StationStatus:
         """The plain picture that the screens get."""
         passage, crew = self._passage, self._crew
-        status = crew.bridge.status
         return StationStatus(
             station=self._config.station.name,
             state=str(passage.state),
@@ -209,16 +230,7 @@ class Running:
             alarms=passage.alarms.all(),
             latency_ms=_spread(self._took_ms),
             slack_ms=_spread(self._slack_ms),
-            link={
-                "linked": crew.bridge.linked,
-                "clock_error_us": crew.bridge.clock_error_ns // 1000,
-                "mode": status.mode if status else None,
-                "fault": status.fault if status else None,
-                "damaged": crew.bridge.counters.damaged,
-                "resent": crew.bridge.counters.resent,
-                "reread": crew.bridge.counters.reread,
-                "reopened": crew.bridge_thread.reopened,
-            },
+            link=crew.controller.numbers(),
             queues={
                 "frames": {"dropped": self._inbox.frames_dropped, "strays": passage.strays},
                 "camera": {
@@ -243,11 +255,12 @@ class Running:
         self._passage.order(Cause.STOP)
         crew.camera_thread.stop()
         crew.camera_thread.join(2.0)
-        crew.bridge_thread.stop()
-        crew.bridge_thread.join(2.0)
+        crew.controller.stop()
         while (item := self._inbox.get(0)) is not None:
-            if not isinstance(item, Frame):
+            if not isinstance(item, Frame | PlcEvent):
                 self._passage.hear(item)
+        if crew.plc_server is not None:
+            crew.plc_server.stop()
         crew.camera.close()
         crew.recorder.close()
         if crew.link is not None:

@@ -40,6 +40,8 @@ SCHEMAS: dict[str, type[config.Section]] = {
     "[web]": config.WebConfig,
     "[mqtt]": config.MqttConfig,
     "[calibration]": config.CalibrationConfig,
+    "[plc]": config.PlcConfig,
+    "[[plc.job]]": config.PlcJob,
     "[simulation]": config.SimulationConfig,
     "[simulation.faults]": config.FaultConfig,
     "recipe.toml": recipe.Recipe,
