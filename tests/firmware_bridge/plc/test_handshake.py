@@ -363,3 +363,16 @@ def test_the_inspection_id_of_an_empty_block_is_that_of_the_last_shown(bench: Be
     master.clear(Control.RESULTS_ACK)
     assert master.one(3) == PlcVerdict.PASS
     assert peek(bench, "inspection_id") == 3
+
+
+def test_no_more_parts_are_under_way_than_may_be() -> None:
+    bench = Bench(Options(in_flight=2))
+    master = Master(bench)
+    master.start()
+    for part_id in (1, 2):
+        master.trigger(part_id)
+        bench.contract.exposed(part_id, bench.now_ns)
+    master.cycle()
+    assert (master.seen["not_ready"], master.status & Status.BUSY) == (Refusal.BUSY, Status.BUSY)
+    bench.answer(1)
+    assert master.cycle()["not_ready"] == Refusal.NONE
