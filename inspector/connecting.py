@@ -20,6 +20,7 @@ from inspector.errors import ConfigError
 from inspector.line import Line
 from inspector.plc_controller import Firing, PlcController, PlcSender, PlcServer
 from inspector.plc_jobs import PlcJobs
+from inspector.plc_monitor import PlcMonitor
 from inspector.plc_side import Hands, PlcSide
 from inspector.record.store import Store
 from inspector.sender import Sender, ThreadSender
@@ -35,6 +36,7 @@ class Connected:
     side: PlcSide | None = None
     server: PlcServer | None = None
     jobs: PlcJobs | None = None
+    monitor: PlcMonitor | None = None
 
 
 @dataclass(slots=True)
@@ -56,7 +58,15 @@ def connect(around: Around) -> Connected:
     """See the module; raises what its parts raise at start-up."""
     plc = around.config.plc
     if plc is not None and plc.wiring == plc_wiring.TRIGGERS:
-        return _triggered_by(plc, around)
+        connected = _triggered_by(plc, around)
+    else:
+        connected = _controlled(plc, around)
+    if plc is not None and connected.side is not None and connected.server is not None:
+        connected.monitor = PlcMonitor(connected.side.image, connected.server.counters, around.clock, plc.wiring)
+    return connected
+
+
+def _controlled(plc: PlcConfig | None, around: Around) -> Connected:
     config = around.config
     bridge = station.make_bridge(config, around.store)
     thread = BridgeThread(

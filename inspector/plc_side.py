@@ -178,6 +178,26 @@ class PlcSide:
                 for event in self.parts.abandon("station_stopped"):
                     self._hands.put(event)
 
+    def command(self, words: str) -> str:
+        """A person's wish from the screen: `maintenance on`, `maintenance off`, `fire OUTPUT`, `approve`; why not."""
+        what, _, output = words.partition(" ")
+        now_ns = self._clock.now_ns()
+        contract = self.contract
+        with self.image.lock:
+            if words == "maintenance on":
+                why = contract.enter_maintenance(now_ns)
+            elif words == "maintenance off":
+                contract.leave_maintenance(now_ns)
+                why = Refusal.NONE
+            elif words == "approve":
+                why = contract.approve_first_piece(now_ns)
+            elif what == "fire":
+                outputs = contract.maintenance.outputs
+                why = contract.fire(outputs.index(output) if output in outputs else len(outputs), now_ns)
+            else:
+                return f"PLC command {words!r} is not known"
+        return "" if why is Refusal.NONE else f"{words} is refused: {why.name.lower().replace('_', ' ')}"
+
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _tell_faults(self, alarms: Alarms, now_ns: int) -> None:

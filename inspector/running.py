@@ -26,6 +26,7 @@ from inspector.link.messages import PartEvent
 from inspector.link.server import Asked, LinkServer
 from inspector.passage import Passage
 from inspector.plc_controller import PlcServer
+from inspector.plc_monitor import PlcMonitor
 from inspector.plc_side import PlcSide
 from inspector.recipe import find_recipe
 from inspector.record.recorder import Recorder
@@ -50,6 +51,7 @@ class Crew:
     link: LinkServer | None
     plc: PlcSide | None = None
     plc_server: PlcServer | None = None
+    plc_monitor: PlcMonitor | None = None
 
 
 class Running:
@@ -132,6 +134,8 @@ class Running:
         if self._crew.link is not None:
             self._obey(self._crew.link)
             self._crew.link.publish_status(self.status())
+            if self._crew.plc_monitor is not None and (report := self._crew.plc_monitor.look()) is not None:
+                self._crew.link.publish_plc(report)
 
     def _watch_crew(self) -> None:
         passage, crew = self._passage, self._crew
@@ -158,6 +162,10 @@ class Running:
             return self._change_recipe(asked.command.argument)
         if what == "ack":
             return self._passage.acknowledge(asked.command.argument)
+        if what == "plc":
+            return (
+                "this station has no PLC" if self._crew.plc is None else self._crew.plc.command(asked.command.argument)
+            )
         return self._passage.order(Cause(what)) or ""
 
     def take_line(self, line: Line) -> None:

@@ -237,6 +237,7 @@ def build_realtime(config: StationConfig, parts: int | None, *, with_link: bool)
         link=link,
         plc=connected.side,
         plc_server=connected.server,
+        plc_monitor=connected.monitor,
     )
     running = Running(config, clock, line, passage, crew, inbox)
     late.append(running)

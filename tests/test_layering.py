@@ -49,6 +49,7 @@ LEVELS = {
     "plc_results": 4,
     "controllers": 8,
     "plc_jobs": 8,
+    "plc_monitor": 8,
     "plc_side": 8,
     "plc_controller": 8,
     "plc_wiring": 8,

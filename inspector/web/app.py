@@ -27,7 +27,7 @@ from inspector.link.client import LinkClient
 from inspector.people.accounts import Accounts
 from inspector.people.store import WebStore
 from inspector.record.reader import Reader, store_url
-from inspector.web import errors, login, routes, users, views
+from inspector.web import errors, login, plc_routes, routes, users, views
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
@@ -99,7 +99,16 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
         app.state.mqtt = Publisher(config.mqtt, config.station.name, config.folder, app.state.store.reader)
     errors.install(app)
     app.state.error_page = login.error_page
-    for router in (routes.read, routes.commands, routes.other, login.api, views.pages, login.pages, users.pages):
+    for router in (
+        routes.read,
+        routes.commands,
+        routes.other,
+        plc_routes.api,
+        login.api,
+        views.pages,
+        login.pages,
+        users.pages,
+    ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_middleware(_Door, own_hosts=LOOPBACK if config.web.host in LOOPBACK else ())
