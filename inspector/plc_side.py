@@ -84,6 +84,7 @@ class PlcSide:
             for meant in self.parts.hear(event):
                 self._hands.put(meant)
             if isinstance(event, events.Triggered):
+                self.contract.triggers.recorded_as(event.part_id, self.parts.part_of(event.part_id) or 0)
                 self._hands.fire(event.part_id)
         if not isinstance(event, events.Triggered | events.TriggerRefused | events.ResultTaken | events.ResultLost):
             self._hands.put(event)
@@ -138,6 +139,7 @@ class PlcSide:
             with self.image.lock:
                 self._told.add(event.part_id)
                 self.contract.seen(event.part_id & _LOW_HALF, self._clock.now_ns())
+                self.contract.triggers.recorded_as(event.part_id & _LOW_HALF, event.part_id)
 
     def judged(self, inspection: Inspection) -> None:
         """A part was judged (wiring "results")."""

@@ -165,8 +165,10 @@ def test_part_zero_gets_a_number(bench: Bench, master: Master) -> None:
 
 def test_no_result_in_time_is_unknown_and_the_late_one_is_dropped(bench: Bench, master: Master) -> None:
     master.trigger(9)
+    bench.contract.triggers.recorded_as(9, 3 << 32 | 44)
     master.wait(1100)
     assert (master.seen["result_part_id"], master.seen["verdict"]) == (9, PlcVerdict.UNKNOWN)
+    assert (master.seen["record_boot"], master.seen["record_number"]) == (3, 44)
     bench.answer(9)
     master.cycle()
     assert master.seen["verdict"] == PlcVerdict.UNKNOWN
