@@ -7,7 +7,6 @@ Main thread, before anything runs.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspector.errors import ConfigError
+from inspector.key_errors import in_words, key_of
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -96,6 +96,8 @@ class WebConfig(Section):
     port: int = Field(default=8080, ge=0, le=65535)
     token_file: str = "data/token"
     store: str = "data/web.sqlite"
+    yield_target: Fraction = 0.95
+    work: str = "data/work"
 
 
 class MqttConfig(Section):
@@ -226,9 +228,15 @@ def load_toml(path: Path) -> dict[str, Any]:
     Raises ConfigError if the file is missing or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return toml_of(path.read_bytes(), path)
     except OSError as why:
         raise ConfigError(f"{path}: cannot be read: {why.strerror}") from why
+
+
+def toml_of(content: bytes, path: Path) -> dict[str, Any]:
+    """The tables of what was read from `path`; raises ConfigError if it is not TOML."""
+    try:
+        return tomllib.loads(content.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
         raise ConfigError(f"{path}: is not valid TOML: {why}") from why
 
@@ -238,7 +246,7 @@ def parse(schema: type[S], tables: dict[str, Any], path: Path) -> S:
     try:
         return schema.model_validate(tables)
     except ValidationError as why:
-        raise ConfigError(f"{path}: {_first_error(schema, why)}") from None
+        raise ConfigError(f"{path}: {in_words(schema, why.errors()[0])}") from None
 
 
 def load_station(path: Path) -> StationConfig:
@@ -249,29 +257,13 @@ def load_station(path: Path) -> StationConfig:
     return parse(StationConfig, tables | {"folder": path.parent}, path)
 
 
-def _first_error(schema: type[Section], why: ValidationError) -> str:
-    error = why.errors()[0]
-    key = ".".join(str(step) for step in error["loc"])
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _keys_at(schema, error["loc"][:-1]), n=1)
-        return f"unknown key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")
-    if error["type"] == "missing":
-        return f"key '{key}' is missing"
-    return f"key '{key}' is {error['input']!r}: {error['msg']}"
-
-
-def _keys_at(schema: type[Section], steps: tuple[int | str, ...]) -> list[str]:
-    for step in steps:
-        field = schema.model_fields.get(str(step))
-        if field is None:
-            continue
-        inner = [kind for kind in _classes(field.annotation) if issubclass(kind, Section)]
-        if inner:
-            schema = inner[0]
-    return list(schema.model_fields)
-
-
-def _classes(annotation: Any) -> list[type]:
-    if isinstance(annotation, type):
-        return [annotation]
-    return [kind for inner in getattr(annotation, "__args__", ()) for kind in _classes(inner)]
+def problems(schema: type[S], tables: dict[str, Any]) -> dict[str, str]:
+    """What is wrong with `tables`, by dotted key (`zone.0.threshold`); empty where `parse` would take them."""
+    try:
+        schema.model_validate(tables)
+    except ValidationError as why:
+        found: dict[str, str] = {}
+        for error in why.errors():
+            found.setdefault(key_of(error), in_words(schema, error))
+        return found
+    return {}

@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response, WebSocket
 from fastapi.responses import FileResponse
 
-from inspector.errors import StoreError
+from inspector.errors import ImageError, StoreError
 from inspector.link.messages import CommandKind
 from inspector.record.reader import RecordFilter
 from inspector.types import Verdict
@@ -36,6 +36,7 @@ from inspector.web.schemas import (
     record_out,
     status_out,
 )
+from inspector.web.thumbs import thumbnail
 
 MAX_PAGE = 200
 MAX_ID = (1 << 64) - 1
@@ -114,8 +115,12 @@ def record(request: Request, part_id: PartId) -> RecordOut:
         **error_answers("no_such_part", "no_image", "image_removed", "image_lost", "store_unavailable"),
     },
 )
-def image(request: Request, part_id: PartId) -> FileResponse:
-    """The picture of one part, JPEG, as it was judged."""
+def image(
+    request: Request,
+    part_id: PartId,
+    width: Annotated[int | None, Query(description="A small copy, so many pixels wide.", ge=64, le=640)] = None,
+) -> Response:
+    """The picture of one part, JPEG, as it was judged; or a small copy of it."""
     stored = request.app.state.store.reader().record(part_id)
     if stored is None:
         raise ApiError("no_such_part", f"no record has part id {part_id}")
@@ -128,7 +133,13 @@ def image(request: Request, part_id: PartId) -> FileResponse:
     path = (folder / stored.record.image_path).resolve()
     if not path.is_relative_to(folder) or not path.is_file():
         raise ApiError("image_lost", f"the picture of part {part_id} is not where its record says")
-    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+    kept = {"Cache-Control": "private, max-age=86400"}
+    if width is None:
+        return FileResponse(path, media_type="image/jpeg", headers=kept)
+    try:
+        return Response(thumbnail(path, width), media_type="image/jpeg", headers=kept)
+    except ImageError as why:
+        raise ApiError("image_lost", str(why)) from why
 
 
 @read.get("/recipes")
