@@ -22,6 +22,9 @@ VERBS = {
     "gauge-study": "verbs_gauge",
     "web": "verbs_web",
     "reset-user": "verbs_web",
+    "job": "verbs_job",
+    "backup": "verbs_backup",
+    "restore": "verbs_backup",
 }
 
 

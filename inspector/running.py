@@ -13,40 +13,47 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from firmware_bridge.bridge import Bridge
 from firmware_bridge.events import Event
-from firmware_bridge.port import BridgeThread
+from firmware_bridge.plc.events import PlcEvent
 from inspector.camera import Guard
 from inspector.camera.base import CameraCounters
 from inspector.clock import Clock
 from inspector.config import StationConfig
-from inspector.errors import StationError
+from inspector.controllers import Controller
+from inspector.errors import ConfigError
 from inspector.line import Line
-from inspector.link.messages import PartEvent
 from inspector.link.server import Asked, LinkServer
 from inspector.passage import Passage
+from inspector.plc_controller import PlcServer
+from inspector.plc_monitor import PlcMonitor
+from inspector.plc_side import PlcSide
 from inspector.recipe import find_recipe
+from inspector.recipe_change import Changed, RecipeChange
 from inspector.record.recorder import Recorder
 from inspector.state import Cause, State
+from inspector.telling import part_event
 from inspector.threads import CameraThread, Inbox
 from inspector.types import Counts, Frame, Inspection, InspectionRecord, StationStatus, Verdict
 
 _TICK_S = 0.05
 _STATUS_NS = 100_000_000
 _WINDOW = 500
+_STANDS = "another recipe is taken while the belt stands; the station is {state}"
 
 
 @dataclass(slots=True)
 class Crew:
     """Everything that runs beside the line thread; built by `station`, started and ended by `Running`."""
 
-    bridge: Bridge
-    bridge_thread: BridgeThread
+    controller: Controller
     camera: Guard
     camera_counters: CameraCounters
     camera_thread: CameraThread
     recorder: Recorder
     link: LinkServer | None
+    plc: PlcSide | None = None
+    plc_server: PlcServer | None = None
+    plc_monitor: PlcMonitor | None = None
 
 
 class Running:
@@ -67,7 +74,9 @@ class Running:
         self._autostart = config.station.autostart
         self._broken: BaseException | None = None
         self.stopping = threading.Event()
+        self._change = RecipeChange()
         self._last_part_id: int | None = None
+        self._without_picture = 0
         self.first_judged_ns: int | None = None
         self._on_closed = passage.on_closed
         self._on_judged = passage.on_judged
@@ -86,7 +95,9 @@ class Running:
     def run(self, parts: int | None = None) -> None:
         """Run until `stopping` is set, or until `parts` parts have their record; then end the crew in order."""
         crew = self._crew
-        crew.bridge_thread.start()
+        crew.controller.start()
+        if crew.plc_server is not None:
+            crew.plc_server.start()
         crew.camera_thread.start()
         try:
             while not self.stopping.is_set() and (parts is None or self._passage.records < parts):
@@ -97,19 +108,28 @@ class Running:
         finally:
             self._end()
 
-    def _take(self, item: Event | Frame) -> None:
+    def _take(self, item: Event | PlcEvent | Frame) -> None:
+        plc = self._crew.plc
         if isinstance(item, Frame):
             self._passage.take(item)
-            return
-        for frame in self._passage.hear(item):
-            self._passage.take(frame)
+        elif isinstance(item, PlcEvent):
+            if plc is not None:
+                plc.hear(item, self._passage)
+        else:
+            frames = self._passage.hear(item)
+            if plc is not None:
+                plc.heard(item)
+            for frame in frames:
+                self._passage.take(frame)
 
     def _look_around(self) -> None:
+        if self._crew.plc is not None:
+            self._crew.plc.look(self._passage, self._line)
         now_ns = self._clock.now_ns()
         if now_ns < self._next_status_ns:
             return
         self._next_status_ns = now_ns + _STATUS_NS
-        self._passage.watch(self._crew.bridge.status, self._crew.bridge.settled)
+        self._crew.controller.watch(self._passage)
         self._watch_crew()
         # A trigger before the camera is there would be a part without a picture.
         if self._autostart and self._passage.state is State.IDLE and self._crew.camera.wait_connected(0.0):
@@ -118,6 +138,8 @@ class Running:
         if self._crew.link is not None:
             self._obey(self._crew.link)
             self._crew.link.publish_status(self.status())
+            if self._crew.plc_monitor is not None and (report := self._crew.plc_monitor.look()) is not None:
+                self._crew.link.publish_plc(report)
 
     def _watch_crew(self) -> None:
         passage, crew = self._passage, self._crew
@@ -129,59 +151,77 @@ class Running:
         passage.alarms.tell(
             "camera_lost", crew.camera_thread.lost, crew.camera_thread.trouble, "check the camera's cable"
         )
-        port_error = crew.bridge_thread.port_error
+        port_error = crew.controller.port_error
         passage.alarms.tell(
             "port_gone", bool(port_error), port_error, "check the controller's cable and [controller] port"
         )
 
     def _obey(self, link: LinkServer) -> None:
+        if (changed := self._change.done()) is not None:
+            link.answer(changed.asked, self._take_over(changed))
         while (asked := link.next_command()) is not None:
-            link.answer(asked, self._do(asked))
+            if asked.command.what == "recipe":
+                refused = self._change.start(asked, self._load)
+                if refused:
+                    link.answer(asked, refused)
+            else:
+                link.answer(asked, self._do(asked))
 
     def _do(self, asked: Asked) -> str:
         what = asked.command.what
-        if what == "recipe":
-            return self._change_recipe(asked.command.argument)
         if what == "ack":
             return self._passage.acknowledge(asked.command.argument)
+        if what == "plc":
+            return (
+                "this station has no PLC" if self._crew.plc is None else self._crew.plc.command(asked.command.argument)
+            )
         return self._passage.order(Cause(what)) or ""
 
-    def _change_recipe(self, recipe_id: str) -> str:
-        """Load another recipe while the belt stands; the reason if it is refused, and the old one stays."""
-        if self._passage.state is not State.IDLE:
-            return f"a recipe is changed while the belt stands; the station is {self._passage.state}"
-        try:
-            folder = self._config.path(self._config.station.recipe).parent
-            recipe = find_recipe(folder, recipe_id)
-            line = Line(recipe, self._config.line, self._line.calibration_id, self._line.plane)
-        except StationError as why:
-            return str(why)
+    def take_line(self, line: Line) -> None:
+        """Between two parts: judge by another line from here on."""
         self._line = line
-        self._passage.change_recipe(line.inspect, line.recipe.id)
+        if line.recipe.id == self._passage.recipe_id:
+            self._passage.inspect = line.inspect  # of two versions of one recipe, what lies on the belt is of the new
+        else:
+            self._passage.change_recipe(line.inspect, line.recipe.id)
+
+    def _load(self, recipe_id: str) -> Line:
+        """On the thread `recipe`: everything about the recipe is checked before the line hears of it."""
+        folder = self._config.path(self._config.station.recipe).parent
+        recipe = find_recipe(folder, recipe_id)
+        if recipe.id != self._passage.recipe_id and self._passage.state is not State.IDLE:
+            raise ConfigError(_STANDS.format(state=self._passage.state))
+        return Line(recipe, self._config.line, self._line.calibration_id, self._line.plane)
+
+    def _take_over(self, changed: Changed) -> str:
+        """Between two parts: judge by what was loaded; the reason if it is refused, and the old one stays."""
+        line = changed.line
+        if line is None:
+            return changed.trouble
+        if line.recipe.id != self._passage.recipe_id and self._passage.state is not State.IDLE:
+            return _STANDS.format(state=self._passage.state)
+        self.take_line(line)
         return ""
 
     def _judged(self, inspection: Inspection, frame: Frame) -> None:
         self._on_judged(inspection, frame)
+        if self._crew.plc is not None:
+            self._crew.plc.judged(inspection)
         self._last_part_id = inspection.part_id
         self._took_ms.append(sum(inspection.stage_ms.values()))
         if self.first_judged_ns is None:
             self.first_judged_ns = self._clock.now_ns()
-        if self._crew.link is not None:
-            self._crew.link.publish_part(
-                PartEvent(
-                    part_id=inspection.part_id,
-                    verdict=inspection.verdict,
-                    at_utc=self._clock.utc(),
-                    counts=self._counts(),
-                    score=inspection.score,
-                    reasons=inspection.reasons,
-                    defects=inspection.defects,
-                ),
-                frame.pixels,
-            )
+        link = self._crew.link
+        if link is not None:
+            heat = self._line.heat(inspection.part_id) if link.watched else None
+            event = part_event(inspection, self._counts(), self._clock.utc(), heat, link.watched)
+            link.publish_part(event, frame.pixels)
 
     def _closed(self, record: InspectionRecord) -> None:
         self._on_closed(record)
+        if self._crew.plc is not None:
+            self._crew.plc.closed(record)
+        self._without_picture += record.inspection.frame_id is None
         if record.slack_ms is not None:
             self._slack_ms.append(record.slack_ms)
 
@@ -194,12 +234,12 @@ class Running:
             not_inspected=passage.counts[Verdict.NOT_INSPECTED],
             open=passage.open_parts,
             records=passage.records,
+            without_picture=self._without_picture,
         )
 
     def status(self) -> StationStatus:
         """The plain picture that the screens get."""
         passage, crew = self._passage, self._crew
-        status = crew.bridge.status
         return StationStatus(
             station=self._config.station.name,
             state=str(passage.state),
@@ -209,16 +249,7 @@ class Running:
             alarms=passage.alarms.all(),
             latency_ms=_spread(self._took_ms),
             slack_ms=_spread(self._slack_ms),
-            link={
-                "linked": crew.bridge.linked,
-                "clock_error_us": crew.bridge.clock_error_ns // 1000,
-                "mode": status.mode if status else None,
-                "fault": status.fault if status else None,
-                "damaged": crew.bridge.counters.damaged,
-                "resent": crew.bridge.counters.resent,
-                "reread": crew.bridge.counters.reread,
-                "reopened": crew.bridge_thread.reopened,
-            },
+            link=crew.controller.numbers(),
             queues={
                 "frames": {"dropped": self._inbox.frames_dropped, "strays": passage.strays},
                 "camera": {
@@ -234,8 +265,10 @@ class Running:
                     + crew.recorder.counters.pictures_dropped_disk,
                 },
             },
+            camera=crew.camera.settings(),
             last_part_id=self._last_part_id,
             at_utc=self._clock.utc(),
+            camera_trouble=(crew.camera_thread.trouble or "lost") if crew.camera_thread.lost else "",
         )
 
     def _end(self) -> None:
@@ -243,11 +276,12 @@ class Running:
         self._passage.order(Cause.STOP)
         crew.camera_thread.stop()
         crew.camera_thread.join(2.0)
-        crew.bridge_thread.stop()
-        crew.bridge_thread.join(2.0)
+        crew.controller.stop()
         while (item := self._inbox.get(0)) is not None:
-            if not isinstance(item, Frame):
+            if not isinstance(item, Frame | PlcEvent):
                 self._passage.hear(item)
+        if crew.plc_server is not None:
+            crew.plc_server.stop()
         crew.camera.close()
         crew.recorder.close()
         if crew.link is not None:

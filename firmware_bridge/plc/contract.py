@@ -11,7 +11,6 @@ a line that has not pulsed yet is not there, one that stopped has stalled.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from firmware_bridge.plc.commands import CommandPort
 from firmware_bridge.plc.events import FaultRaised, FaultsReset, PlcEvent, Triggered, TriggerRefused
@@ -39,7 +38,7 @@ class Contract:
         self.jobs = Jobs(jobs, tell, options.first_piece)
         self.maintenance = Maintenance(options.outputs, tell)
         self.commands = CommandPort(options, self.jobs, self.maintenance, self.trace)
-        self.results = ResultBuffer()
+        self.results = ResultBuffer(tell)
         self.triggers = Triggers()
         self.faults = Faults()
         self.inputs = Inputs()
@@ -64,6 +63,7 @@ class Contract:
         self._watch(now_ns)
         if self.owner not in (None, client):
             self.trace.refuse(Refusal.NOT_THE_WRITER)
+            self._settle(now_ns)
             return False
         old, self.inputs = self.inputs, inputs
         if self.owner is None:
@@ -179,7 +179,7 @@ class Contract:
     def _hear(self, rose: Control, fell: Control, now_ns: int) -> None:
         if fell & Control.TRIGGER_ENABLE:
             self.sticky &= ~(Status.TRIGGER_ACK | Status.MISSED_TRIGGER)
-        if rose & Control.RESULTS_ACK and not self.results.take_back():
+        if rose & Control.RESULTS_ACK and not self.results.acknowledge():
             self.trace.refuse(Refusal.ACK_WITHOUT_RESULT)
         if fell & Control.RESULTS_ACK:
             self._block_held = False
@@ -205,11 +205,9 @@ class Contract:
             self._tell(TriggerRefused(part_id, self.trace.refuse(why), now_ns))
             return
         self.sticky = self.sticky & ~Status.MISSED_TRIGGER | Status.TRIGGER_ACK
-        part_id = self._accept(part_id, self.inputs.trigger_encoder, now_ns)
-        self.triggers.exposing = part_id
-        self._tell(
-            Triggered(part_id, self.triggers.acquisition_id, self.inputs.trigger_encoder, self.jobs.current, now_ns)
-        )
+        encoder = self.inputs.trigger_encoder
+        part_id = self.triggers.exposing = self._accept(part_id, encoder, now_ns)
+        self._tell(Triggered(part_id, self.triggers.acquisition_id, encoder, self.jobs.current, now_ns))
 
     def _accept(self, part_id: int, encoder: int, now_ns: int) -> int:
         jobs = self.jobs
@@ -221,11 +219,7 @@ class Contract:
         if entry is None:
             self.trace.refuse(Refusal.RESULT_OF_NO_PART)
             return
-        result = replace(
-            result, job=entry.job, checksum=entry.checksum, encoder=entry.encoder, first_piece=entry.first_piece
-        )
-        result = result.held(PlcVerdict.FAULT) if entry.doomed else result
-        result = result.held(PlcVerdict.UNKNOWN) if entry.first_piece else result
+        result = entry.answer(result, self.jobs.current, self.jobs.checksum)
         room = self.results.offer(result, self.owner is not None, bool(self.inputs.control & Control.BUFFER_RESULTS))
         if not room:
             self.sticky |= Status.RESULTS_OVERRUN

@@ -21,6 +21,7 @@ from inspector.link.messages import (
     CommandKind,
     Message,
     PartEvent,
+    PlcReport,
     Reply,
     Watch,
     encode,
@@ -29,6 +30,9 @@ from inspector.types import StationStatus
 
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
+WAIT_S = 5.0
+# A recipe is loaded and its model proven before the line answers.
+RECIPE_WAIT_S = 60.0
 
 
 class LinkClient:
@@ -45,6 +49,7 @@ class LinkClient:
         self._heard_at_ns: int | None = None
         self.status: StationStatus | None = None
         self.part: PartEvent | None = None
+        self.plc: PlcReport | None = None
         self.trouble = "not connected yet"
         self.on_message: Callable[[], None] = lambda: None
 
@@ -88,10 +93,11 @@ class LinkClient:
         if self._writer is not None:
             self._writer.transport.abort()
 
-    async def command(self, what: CommandKind, argument: str, user: str, timeout_s: float = 5.0) -> Reply:
+    async def command(self, what: CommandKind, argument: str, user: str, timeout_s: float | None = None) -> Reply:
         """Ask the line and wait for its answer; raises LinkError where there is no line or no answer in time."""
         if self._writer is None:
             raise LinkError(f"the line is not connected: {self.trouble}")
+        timeout_s = timeout_s or (RECIPE_WAIT_S if what == "recipe" else WAIT_S)
         command = Command(id=next(self._ids), what=what, argument=argument, user=user)
         self._asked[command.id] = asyncio.get_running_loop().create_future()
         try:
@@ -116,6 +122,9 @@ class LinkClient:
             waiting = self._asked.get(message.id)
             if waiting is not None and not waiting.done():
                 waiting.set_result(message)
+        elif isinstance(message, PlcReport):
+            self.plc = message
+            return  # nothing that the live page shows
         elif isinstance(message, StationStatus):
             self.status = message
             self._heard_at_ns = self._clock.now_ns()
@@ -132,6 +141,7 @@ class LinkClient:
             with contextlib.suppress(OSError):
                 self._writer.close()
             self._writer = None
+        self.plc = None
         self.part = None  # a verdict of a line that is gone is nobody's verdict
         for waiting in self._asked.values():
             if not waiting.done():

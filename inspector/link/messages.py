@@ -6,7 +6,7 @@ A message is `u32 little-endian length | JSON in UTF-8`, and the JSON is one obj
 `kind` and the fields of its type. Another version, an unknown kind or a wrong field raises LinkError: the two
 processes are started together by the supervisor and are never of two versions on purpose.
 
-    line -> web    status (StationStatus), part (PartEvent), reply (Reply)
+    line -> web    status (StationStatus), part (PartEvent), plc (PlcReport), reply (Reply)
     web -> line    watch (Watch), command (Command)
 """
 
@@ -19,14 +19,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from inspector.errors import LinkError
-from inspector.types import Alarm, Counts, Defect, Reason, StationStatus, Verdict
+from inspector.types import Alarm, Counts, Defect, Measurement, Reason, StationStatus, Verdict
 
 VERSION = 1
 MAX_TO_WEB = 1 << 20
 MAX_TO_LINE = 1 << 16
 _LENGTH = struct.Struct("<I")
 
-CommandKind = Literal["start", "stop", "reset", "recipe", "ack"]
+CommandKind = Literal["start", "stop", "reset", "recipe", "ack", "plc"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,24 @@ class PreviewRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heat:
+    """The model's map of a part as the screens draw it, made only while someone watches.
+
+    `cells` is base64 of `height` rows of `width` uint8 values, of which 127.5 is the threshold and 0 what is ignored.
+    `to_frame` (a, b, tx, c, d, ty) takes (column, row) to the picture's pixels: x = a column + b row + tx.
+    """
+
+    width: int
+    height: int
+    cells: str
+    to_frame: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartEvent:
-    """The last judged part as the screens show it: verdict, findings and the counts right after it, as one."""
+    """The last judged part as the screens show it: verdict, findings and the counts right after it, as one.
+
+    Measurements and `heat` come only while someone watches."""
 
     part_id: int
     verdict: Verdict
@@ -48,7 +64,26 @@ class PartEvent:
     score: float | None = None
     reasons: tuple[Reason, ...] = ()
     defects: tuple[Defect, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    heat: Heat | None = None
     preview: PreviewRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlcReport:
+    """The I/O monitor: what stands on the wire between station and PLC, about twice a second.
+
+    `registers`: name, address, words, value, unit, names, to_station, and unchanged_s. `edges`: the last ones of the
+    handshake, oldest first: ago_ms, signal, value, inspection_id, part_id. `refused` counts by reason, `server` what
+    the server met.
+    """
+
+    wiring: str
+    owner: str
+    registers: tuple[dict[str, Any], ...] = ()
+    edges: tuple[dict[str, Any], ...] = ()
+    refused: dict[str, int] = field(default_factory=dict)
+    server: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +95,8 @@ class Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Something a person asks of the line. `argument` is the recipe's id or the alarm's code, `user` is for the log.
+    """Something a person asks of the line. `argument` is the recipe's id, the alarm's code or the PLC
+    command's words, `user` is for the log.
 
     There is no token: who may open the socket (mode 0600) may command; the web checks people.
     """
@@ -80,10 +116,11 @@ class Reply:
     error: str = ""
 
 
-Message = StationStatus | PartEvent | Watch | Command | Reply
+Message = StationStatus | PartEvent | PlcReport | Watch | Command | Reply
 _KINDS: dict[type[Any], str] = {
     StationStatus: "status",
     PartEvent: "part",
+    PlcReport: "plc",
     Watch: "watch",
     Command: "command",
     Reply: "reply",
@@ -155,6 +192,11 @@ def _part(body: dict[str, Any]) -> PartEvent:
     body["counts"] = Counts(**body["counts"])
     body["reasons"] = tuple(Reason(**reason) for reason in body["reasons"])
     body["defects"] = tuple(Defect(**{**defect, "box_px": _box(defect["box_px"])}) for defect in body["defects"])
+    body["measurements"] = tuple(
+        Measurement(**{**one, "shapes": tuple(tuple(shape) for shape in one["shapes"])}) for one in body["measurements"]
+    )
+    heat = body["heat"]
+    body["heat"] = None if heat is None else Heat(**{**heat, "to_frame": tuple(heat["to_frame"])})
     body["preview"] = None if body["preview"] is None else PreviewRef(**body["preview"])
     return PartEvent(**body)
 
@@ -162,6 +204,11 @@ def _part(body: dict[str, Any]) -> PartEvent:
 def _box(edges: Any) -> tuple[int, int, int, int]:
     x, y, width, height = edges
     return (int(x), int(y), int(width), int(height))
+
+
+def _plc(body: dict[str, Any]) -> PlcReport:
+    body["registers"], body["edges"] = tuple(body["registers"]), tuple(body["edges"])
+    return PlcReport(**body)
 
 
 def _watch(body: dict[str, Any]) -> Watch:
@@ -182,6 +229,7 @@ def _command(body: dict[str, Any]) -> Command:
 _READERS: dict[str, Any] = {
     "status": _status,
     "part": _part,
+    "plc": _plc,
     "watch": _watch,
     "command": _command,
     "reply": lambda body: Reply(**body),

@@ -18,6 +18,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inspector.clock import Clock, SystemClock
@@ -27,7 +28,7 @@ from inspector.link.client import LinkClient
 from inspector.people.accounts import Accounts
 from inspector.people.store import WebStore
 from inspector.record.reader import Reader, store_url
-from inspector.web import errors, login, routes, users, views
+from inspector.web import charts, defects, errors, export, login, plc_routes, review, routes, users, views, work_pages
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
@@ -88,6 +89,7 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
     app.state.config = config
     app.state.token = station_token(config.path(config.web.token_file))
     clock = clock or SystemClock()
+    app.state.clock = clock
     app.state.sessions = Sessions(clock)
     _open_people(app, config, clock)
     app.state.shell = Shell()
@@ -99,9 +101,25 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
         app.state.mqtt = Publisher(config.mqtt, config.station.name, config.folder, app.state.store.reader)
     errors.install(app)
     app.state.error_page = login.error_page
-    for router in (routes.read, routes.commands, routes.other, login.api, views.pages, login.pages, users.pages):
+    for router in (
+        routes.read,
+        routes.commands,
+        routes.other,
+        plc_routes.api,
+        login.api,
+        views.pages,
+        login.pages,
+        users.pages,
+        defects.pages,
+        defects.api,
+        export.pages,
+        charts.pages,
+        review.pages,
+    ):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=STATIC))
+    work_pages.mount(app, config, clock)
+    # Pages and pictures are small or packed already; what a cold panel loads is scripts and style sheets.
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), minimum_size=500, compresslevel=6))
     app.add_middleware(_Door, own_hosts=LOOPBACK if config.web.host in LOOPBACK else ())
     return app
 
@@ -146,7 +164,9 @@ class _Door:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *more]
+                own = {name for name, _ in message["headers"]}
+                # A page may bring a stricter policy of its own: two of them would have to agree.
+                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in own)]
             await send(message)
 
         if scope["type"] in ("http", "websocket") and not self._is_own(scope):

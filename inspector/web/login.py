@@ -142,13 +142,13 @@ def start_session(request: Request, response: Response, name: str, role: Role) -
     response.set_cookie(COOKIE, sessions.open(name, role), httponly=True, samesite="lax", secure=secure)
 
 
-def login_trouble(found: Login, say: Words) -> str:
+def login_trouble(found: Login, _: Words) -> str:
     """Why a login was refused, in words."""
     if found.why == "locked":
-        return say("Too many wrong tries: locked. An administrator must set a new PIN.")
+        return _("Too many wrong tries: locked. An administrator must set a new PIN.")
     if found.why == "wait":
-        return say("Too many wrong tries: wait {seconds} s.", seconds=int(found.wait_s) + 1)
-    return say("Wrong name or PIN.")
+        return _("Too many wrong tries: wait {seconds} s.", seconds=int(found.wait_s) + 1)
+    return _("Wrong name or PIN.")
 
 
 def panel_names(request: Request) -> list[str]:

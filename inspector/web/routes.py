@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response, WebSocket
 from fastapi.responses import FileResponse
 
-from inspector.errors import StoreError
+from inspector.errors import ImageError, StoreError
 from inspector.link.messages import CommandKind
 from inspector.record.reader import RecordFilter
 from inspector.types import Verdict
@@ -36,6 +36,7 @@ from inspector.web.schemas import (
     record_out,
     status_out,
 )
+from inspector.web.thumbs import thumbnail
 
 MAX_PAGE = 200
 MAX_ID = (1 << 64) - 1
@@ -114,8 +115,12 @@ def record(request: Request, part_id: PartId) -> RecordOut:
         **error_answers("no_such_part", "no_image", "image_removed", "image_lost", "store_unavailable"),
     },
 )
-def image(request: Request, part_id: PartId) -> FileResponse:
-    """The picture of one part, JPEG, as it was judged."""
+def image(
+    request: Request,
+    part_id: PartId,
+    width: Annotated[int | None, Query(description="A small copy, so many pixels wide.", ge=64, le=640)] = None,
+) -> Response:
+    """The picture of one part, JPEG, as it was judged; or a small copy of it."""
     stored = request.app.state.store.reader().record(part_id)
     if stored is None:
         raise ApiError("no_such_part", f"no record has part id {part_id}")
@@ -128,7 +133,13 @@ def image(request: Request, part_id: PartId) -> FileResponse:
     path = (folder / stored.record.image_path).resolve()
     if not path.is_relative_to(folder) or not path.is_file():
         raise ApiError("image_lost", f"the picture of part {part_id} is not where its record says")
-    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+    kept = {"Cache-Control": "private, max-age=86400"}
+    if width is None:
+        return FileResponse(path, media_type="image/jpeg", headers=kept)
+    try:
+        return Response(thumbnail(path, width), media_type="image/jpeg", headers=kept)
+    except ImageError as why:
+        raise ApiError("image_lost", str(why)) from why
 
 
 @read.get("/recipes")
@@ -141,31 +152,31 @@ def recipes(request: Request) -> list[RecipeOut]:
 @commands.post("/start")
 async def start(request: Request) -> DoneOut:
     """Begin to inspect."""
-    return await _ask(request, "start")
+    return await ask_line(request, "start")
 
 
 @commands.post("/stop")
 async def stop(request: Request) -> DoneOut:
     """Stop inspecting; parts that pass then are rejected by the controller."""
-    return await _ask(request, "stop")
+    return await ask_line(request, "stop")
 
 
 @commands.post("/reset")
 async def reset(request: Request) -> DoneOut:
     """Leave Held or Aborted, once its cause is gone."""
-    return await _ask(request, "reset")
+    return await ask_line(request, "reset")
 
 
 @commands.post("/recipe")
 async def recipe(request: Request, wanted: Annotated[RecipeIn, Body()]) -> DoneOut:
     """Change to another recipe."""
-    return await _ask(request, "recipe", wanted.recipe_id)
+    return await ask_line(request, "recipe", wanted.recipe_id)
 
 
 @commands.post("/ack")
 async def ack(request: Request, seen: Annotated[AckIn, Body()]) -> DoneOut:
     """Say that a person has seen an alarm."""
-    return await _ask(request, "ack", seen.code)
+    return await ask_line(request, "ack", seen.code)
 
 
 @other.get(
@@ -201,7 +212,7 @@ def _moment(given: str | None) -> str | None:
     return f"{seconds}.{fraction.ljust(3, '0')}Z"
 
 
-async def _ask(request: Request, what: CommandKind, argument: str = "") -> DoneOut:
+async def ask_line(request: Request, what: CommandKind, argument: str = "") -> DoneOut:
     """Put it into the audit log, and ask the line. What cannot be logged is not done, but for stopping."""
     client = request.app.state.client
     told = client.status

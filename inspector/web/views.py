@@ -5,12 +5,14 @@ What it is: routes that answer HTML. What it is not: the API (routes). Thread po
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from inspector.web.login import panel_names
 from inspector.web.roles import Role, require
 from inspector.web.shell import DIAGONALS, THEMES, own_path, render
 from inspector.web.words import LANGUAGES, PSEUDO
@@ -22,7 +24,11 @@ _YEAR_S = 365 * 24 * 3600
 @pages.get("/", dependencies=[Depends(require(Role.WATCH))])
 async def live_page(request: Request) -> HTMLResponse:
     """The operator's page."""
-    return render(request, "live.html", scripts=("live.js",))
+    config = request.app.state.config
+    scripts = ("picture.js", "rejects.js", "commands.js", "pin.js", "live.js")
+    names = await asyncio.to_thread(panel_names, request)
+    context = {"yield_target": config.web.yield_target, "camera": config.camera.name, "names": names}
+    return render(request, "live.html", scripts=scripts, **context)
 
 
 @pages.get("/more", dependencies=[Depends(require(Role.WATCH))])

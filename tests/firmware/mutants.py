@@ -1,7 +1,7 @@
 """Small mistakes in parts.c and outputs.c, one at a time: which of them do the tests of the core not notice?
 
-What it is: run by `make soak` (test_mutants.py). A mutant that is not noticed is listed in mutants.txt with why. What it
-is not: a tool for other files.
+What it is: run by `make soak` (test_mutants.py). A mutant that is not noticed is listed in mutants.txt with why. What
+it is not: a tool for other files.
 """
 
 from __future__ import annotations
