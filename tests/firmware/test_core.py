@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,12 +15,14 @@ from firmware_bridge import framing
 from firmware_bridge.header import PATH, header
 from firmware_bridge.protocol import (
     PROTOCOL,
+    TABLE,
     Command,
     Commit,
     Count,
     Counters,
     Encoder,
     Fault,
+    FromStation,
     Hello,
     Ident,
     Input,
@@ -34,6 +38,7 @@ from firmware_bridge.protocol import (
     Verdict,
     Why,
     config_crc,
+    layout,
     pack,
 )
 from firmware_bridge.settings import BOUNDS, DEFAULTS, REQUIRED, settings_error
@@ -143,6 +148,19 @@ def test_no_bytes_confuse_it(noise: bytes) -> None:
 
 def test_the_header_is_that_of_the_protocol() -> None:
     assert PATH.read_text(encoding="utf-8") == header()
+
+
+def test_the_page_shows_the_protocol() -> None:
+    sizes = {"B": "u8", "H": "u16", "I": "u32"}
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    shown = [line for line in page.splitlines() if line.startswith("| `0x")]
+    wanted = []
+    for code, kind in TABLE.items():
+        fields = ", ".join(f"{name} {sizes[size]}" for name, size in layout(kind)) or "-"
+        sender = "station" if kind in get_args(FromStation) else "controller"
+        wanted.append(f"| `0x{code:02x}` | `{kind.__name__}` | {sender} | {fields} |")
+    assert shown == wanted
+    assert all(f"`{fault.name}`" in page for fault in Fault if fault)
 
 
 # -- configuration -----------------------------------------------------------------------------------------------------
