@@ -96,8 +96,23 @@ class WebConfig(Section):
     port: int = Field(default=8080, ge=0, le=65535)
     token_file: str = "data/token"
     store: str = "data/web.sqlite"
+    teaching: str = "data/teaching"
     yield_target: Fraction = 0.95
     work: str = "data/work"
+
+
+class ShiftConfig(Section):
+    """[[shift]] - a shift of the plant: it begins at `start`, the plant's time, and lasts until the next one begins."""
+
+    name: str = Field(min_length=1, max_length=32)
+    start: str = Field(pattern=r"^([01]\d|2[0-3]):(00|15|30|45)$")
+
+
+SHIFTS = (
+    ShiftConfig(name="early", start="06:00"),
+    ShiftConfig(name="late", start="14:00"),
+    ShiftConfig(name="night", start="22:00"),
+)
 
 
 class MqttConfig(Section):
@@ -208,6 +223,7 @@ class StationConfig(Section):
     line: LineConfig = LineConfig()
     record: RecordConfig = RecordConfig()
     web: WebConfig = WebConfig()
+    shift: list[ShiftConfig] = Field(default_factory=lambda: list(SHIFTS))
     mqtt: MqttConfig = MqttConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     plc: PlcConfig | None = None

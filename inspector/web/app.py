@@ -28,7 +28,7 @@ from inspector.link.client import LinkClient
 from inspector.people.accounts import Accounts
 from inspector.people.store import WebStore
 from inspector.record.reader import Reader, store_url
-from inspector.web import errors, login, plc_routes, routes, users, views, work_pages
+from inspector.web import charts, defects, errors, export, login, plc_routes, review, routes, users, views, work_pages
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
@@ -89,6 +89,7 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
     app.state.config = config
     app.state.token = station_token(config.path(config.web.token_file))
     clock = clock or SystemClock()
+    app.state.clock = clock
     app.state.sessions = Sessions(clock)
     _open_people(app, config, clock)
     app.state.shell = Shell()
@@ -109,6 +110,11 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
         views.pages,
         login.pages,
         users.pages,
+        defects.pages,
+        defects.api,
+        export.pages,
+        charts.pages,
+        review.pages,
     ):
         app.include_router(router)
     work_pages.mount(app, config, clock)
