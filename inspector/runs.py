@@ -25,6 +25,7 @@ from inspector.errors import ConfigError
 from inspector.fast import FastRun, Life
 from inspector.line import Line
 from inspector.link.server import LinkServer
+from inspector.plc_jobs import PlcJobs
 from inspector.record.store import Store
 from inspector.running import Crew, Running
 from inspector.sender import BridgeSender
@@ -171,7 +172,7 @@ class RealRun:
     tally: Tally
     book: _Book
     parts: int | None
-    beside: Sequence[threading.Thread]
+    beside: Sequence[PlcJobs | SimulatedPlc]
 
     def run(self) -> RunResult:
         """Run to the end and count."""
@@ -185,8 +186,7 @@ class RealRun:
             self.book.count(self.tally)
         finally:
             for thread in self.beside:
-                if isinstance(thread, SimulatedPlc):
-                    thread.stop()
+                thread.stop()
             self.book.close()
         seen = self.running.seen
         document = self.tally.document(seen) | {"mode": "realtime", "open_at_the_end": seen - self.tally.records}
