@@ -24,6 +24,9 @@ class Page:
 
 MENU: tuple[Page, ...] = (
     Page("/", mark("Live"), Role.WATCH, "live", panel=True),
+    Page("/defects", mark("Defects"), Role.QUALITY, "list"),
+    Page("/review", mark("Review"), Role.QUALITY, "review"),
+    Page("/charts", mark("Charts"), Role.QUALITY, "chart"),
     Page("/users", mark("Users"), Role.ADMIN, "users"),
     Page("/audit", mark("Audit log"), Role.QUALITY, "book"),
     Page("/recipes", mark("Recipes"), Role.QUALITY, "book"),
