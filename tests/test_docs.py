@@ -41,6 +41,8 @@ SCHEMAS: dict[str, type[config.Section]] = {
     "[[shift]]": config.ShiftConfig,
     "[mqtt]": config.MqttConfig,
     "[calibration]": config.CalibrationConfig,
+    "[plc]": config.PlcConfig,
+    "[[plc.job]]": config.PlcJob,
     "[simulation]": config.SimulationConfig,
     "[simulation.faults]": config.FaultConfig,
     "recipe.toml": recipe.Recipe,

@@ -28,7 +28,7 @@ from inspector.link.client import LinkClient
 from inspector.people.accounts import Accounts
 from inspector.people.store import WebStore
 from inspector.record.reader import Reader, store_url
-from inspector.web import charts, defects, errors, export, login, review, routes, users, views, work_pages
+from inspector.web import charts, defects, errors, export, login, plc_routes, review, routes, users, views, work_pages
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
@@ -105,6 +105,7 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
         routes.read,
         routes.commands,
         routes.other,
+        plc_routes.api,
         login.api,
         views.pages,
         login.pages,

@@ -35,6 +35,7 @@ MENU: tuple[Page, ...] = (
     Page("/health", mark("Health"), Role.INTEGRATOR, "health"),
     Page("/cameras", mark("Cameras"), Role.INTEGRATOR, "lens"),
     Page("/calibration", mark("Calibration"), Role.INTEGRATOR, "ruler"),
+    Page("/backup", mark("Backup and restore"), Role.INTEGRATOR, "box"),
     Page("/components", mark("Components"), Role.WATCH, "grid"),
     Page("/more", mark("More"), Role.WATCH, "more", panel=True),
 )
