@@ -140,10 +140,9 @@ def control(title: str, points: Sequence[Point], names: Sequence[str], hrefs: Se
     places = [(canvas.slot(i, len(points)), canvas.y(point.value, low, high)) for i, point in enumerate(points)]
     _line(canvas, "values", places)
     before: tuple[int, ...] = ()
-    for place, point, name, href in zip(places, points, names, hrefs, strict=True):
-        _point(
-            canvas, place, point, f"{name}: {point.value:.4g}", href, len(points) <= CROWDED or point.broken != before
-        )
+    for at, point, name, href in zip(places, points, names, hrefs, strict=True):
+        numbered = len(points) <= CROWDED or point.broken != before
+        _point(canvas, at, point, f"{name}: {point.value:.4g}", href, numbered)
         before = point.broken
     return canvas.svg()
 
