@@ -40,7 +40,9 @@ def teach_verb(
     ] = 0.01,
     seed: Annotated[int, typer.Option(help="Same pictures and same seed give the same model.")] = 1,
     threads: Threads = 2,
-    budget_ms: Annotated[float | None, typer.Option(min=0.1, help="Longest time of one part in the features.")] = None,
+    budget_ms: Annotated[
+        float | None, typer.Option(min=0.1, help="Longest time of one part, picture to score.")
+    ] = None,
     exclude_suspects: Annotated[
         bool, typer.Option(help="Leave out good pictures that look unlike the others.")
     ] = False,

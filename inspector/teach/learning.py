@@ -18,14 +18,14 @@ from inspector.inference.outputs import shrink_mask
 from inspector.teach.choose import FEATURES
 from inspector.teach.doctor import Finding, rank_unlike
 from inspector.teach.graph import Floats, GraphBuilder
-from inspector.teach.groups import find_groups, hold_back, spread_groups
+from inspector.teach.groups import find_groups, spread_groups
 from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import damage
-from inspector.teach.taught import Blend, Stack, Taught, cross_validate, find_shrink, fit
+from inspector.teach.taught import Blend, Stack, Taught, cross_validate, fit
 from inspector.teach.threshold import Threshold, place_threshold, sharpen_threshold
-from inspector.teach.trials import FEWEST_FOR_TRIALS, Choice
+from inspector.teach.trials import Choice
 from inspector.teach.watch import Watch
 from inspector.types import Pixels
 from inspector.vision.patch import load_mask
@@ -63,10 +63,7 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
     ]
     counted = _counted(options, preparation, kind)
     groups = find_groups(stack)
-    shrink = choice.trial.shrink
-    if len(stack) >= FEWEST_FOR_TRIALS:
-        shrink = find_shrink(stack, FEATURES[kind], hold_back(stack, 4, options.seed))
-    blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
+    blends, maps, scores = _validate(stack, groups, choice, counted, options, watch)
     order, odd = rank_unlike(kept, scores)
     findings += [
         Finding(path=kept[index], code="unlike", text=f"{kept[index].name}: unlike the other good ones")
@@ -77,8 +74,9 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
         keep = np.setdiff1d(np.arange(len(kept)), odd)
         stack, kept = stack[keep], [kept[index] for index in keep]
         groups = find_groups(stack)
-        blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
-    taught = fit(stack, FEATURES[kind], choice.trial.method, shrink=shrink, seed=options.seed, blends=blends)
+        blends, maps, scores = _validate(stack, groups, choice, counted, options, watch)
+    trial = choice.trial
+    taught = fit(stack, FEATURES[kind], trial.method, shrink=trial.shrink, seed=options.seed, blends=blends)
     defect_scores = _defect_scores(taught, preparation, kind, counted, options)
     threshold = sharpen_threshold(place_threshold(scores, options.target_false_rejects, groups), defect_scores)
     example_rows = np.stack([preparation.features(patch)[kind] for patch in examples])
@@ -137,7 +135,6 @@ def _validate(
     stack: Stack,
     groups: npt.NDArray[np.intp],
     choice: Choice,
-    shrink: float,
     counted: Floats,
     options: TeachOptions,
     watch: Watch,
@@ -147,7 +144,7 @@ def _validate(
         stack,
         FEATURES[choice.trial.features],
         choice.trial.method,
-        shrink=shrink,
+        shrink=choice.trial.shrink,
         seed=options.seed,
         fold_of=spread_groups(groups, folds, options.seed),
         step=lambda fold: watch.step("cross-validation", fold, folds),

@@ -14,7 +14,7 @@ BACKBONE = Path(__file__).parents[2] / "models" / "backbone_lite0" / "r1" / "mod
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeachOptions:
     """How to teach. `target_false_rejects` is a share of good parts (0.01 = 1 %); `budget_ms` caps the time of one
-    part as measured while teaching; `ignore` is a PNG mask of the patch, white is ignored."""
+    part, picture to score, as measured while teaching; `ignore` is a PNG mask of the patch, white is ignored."""
 
     target_false_rejects: float = 0.01
     seed: int = 1

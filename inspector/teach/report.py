@@ -139,9 +139,9 @@ def _choice(data: ReportData) -> str:
         taken = ' class="taken"' if trial is data.choice.trial else ""
         rows.append(
             f"<tr{taken}><td>{html.escape(trial.prepared_as)}<td>{trial.features}<td>{trial.method}"
-            f"<td>{trial.shrink:g}<td>{trial.separation:.3f}</tr>"
+            f"<td>{trial.shrink:g}<td>{trial.separation:.3f}<td>{trial.ms:.1f}</tr>"
         )
-    head = "<tr><th>patch<th>features<th>method<th>shrinkage<th>separation of made-up defects</tr>"
+    head = "<tr><th>patch<th>features<th>method<th>shrinkage<th>separation of made-up defects<th>ms a part</tr>"
     return (
         f"<h2>What was chosen, and why</h2><p>{html.escape(data.chosen)}: {html.escape(data.choice.reason)}.</p>"
         f"<table>{head}{''.join(rows)}</table>"
