@@ -67,8 +67,8 @@ def choose(good: Sequence[Path], defects: Sequence[Path], ways: Sequence[Way], s
             found = try_methods(
                 preparation.name,
                 kind,
-                gathered.good[kind],
-                gathered.bad[kind],
+                gathered.good(kind),
+                gathered.bad(kind),
                 held[gathered.found],
                 preparation.counted[kind],
                 preparation.trust,
@@ -144,13 +144,13 @@ class _Gathered:
     def found(self) -> npt.NDArray[np.bool_]:
         return np.array(self._found)
 
-    @property
-    def good(self) -> dict[str, Stack]:
-        return {kind: np.stack(rows) for kind, rows in self._good.items()}
+    def good(self, kind: str) -> Stack:
+        """Of the good pictures in which the part was found: (n, cells, C)."""
+        return np.stack(self._good[kind])
 
-    @property
-    def bad(self) -> dict[str, Stack]:
-        return {kind: np.stack(rows) for kind, rows in self._bad.items()}
+    def bad(self, kind: str) -> Stack:
+        """Of the damaged ones."""
+        return np.stack(self._bad[kind])
 
 
 def _collect(
@@ -179,7 +179,7 @@ def _collect(
     last = table[usual.preparation.name]
     held = np.zeros(len(used), np.bool_)
     # A picture in which the part was not found belongs to no one and stays.
-    held[np.flatnonzero(last.found)] = hold_back(last.good[usual.features], 3, seed)
+    held[np.flatnonzero(last.found)] = hold_back(last.good(usual.features), 3, seed)
     hosts = [path for path, keep in zip(used, held, strict=True) if keep]
     for number in range(DAMAGED):
         add(damaged_picture(hosts, number, rng), False)
