@@ -34,6 +34,9 @@ WORTH = 0.02
 UNUSUAL = 0.04
 # Locate, then inspect: a whole frame in which the part lies now here, now there, has to be better by this much.
 UNLOCATED = 0.03
+# The memory of cells costs half a backbone and lets pass what is normal elsewhere: on a whole frame it has to be better
+# by this much. On a located part it forgives what locating left over, and the Gaussian alone has to be better.
+MEMORY = 0.02
 USUAL = "wide"
 _LOST = 0.02
 
@@ -103,8 +106,10 @@ def _take(tried: list[tuple[Preparation, Trial]]) -> tuple[Preparation, Trial]:
     located = any(preparation.spec.kind == "rectify" for preparation, _ in tried)
 
     def worth(pair: tuple[Preparation, Trial]) -> float:
-        unusual = UNUSUAL if pair[1].features == "sharp" else 0.0
-        return pair[1].separation - unusual - (UNLOCATED if located and pair[0].spec.kind == "resize" else 0.0)
+        preparation, trial = pair
+        whole = preparation.spec.kind == "resize"
+        handicap = UNUSUAL * (trial.features == "sharp") + UNLOCATED * (located and whole)
+        return trial.separation - handicap - MEMORY * (trial.method == "both") * (1 if whole else -1)
 
     top = max(map(worth, tried))
     near = [pair for pair in tried if worth(pair) >= top - WORTH]
