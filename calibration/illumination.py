@@ -16,8 +16,9 @@ import numpy as np
 from calibration.lens import read_all
 from calibration.refused import Refused, captioned
 from inspector.calibrated import IlluminationValue
-from inspector.errors import ImageError
-from inspector.types import Pixels
+from inspector.camera.flat_field import FlatField
+from inspector.errors import ConfigError, ImageError
+from inspector.types import Frame, Pixels
 from inspector.vision.drift import ANCHOR_PX, anchor_patch, brightness_grid, light_and_focus
 
 MIN_PARTS = 10
@@ -71,9 +72,11 @@ def learn(
     mean_grey, focus = (float(value) for value in np.median(looks, axis=0))
     spread = looks.std(axis=0, ddof=1)
     grid = brightness_grid(card)
+    flat_mean_grey = _flat_mean_grey(pictures, grid)
     bgr = card.reshape(-1, 3).mean(axis=0)
     value = IlluminationValue(
         mean_grey=mean_grey,
+        flat_mean_grey=flat_mean_grey,
         grid=grid,
         gain_bgr=[float(bgr.mean() / max(one, 1.0)) for one in bgr],
         focus=focus,
@@ -90,6 +93,16 @@ def learn(
         residual={"mean_grey_spread": float(spread[0]), "focus_spread": float(spread[1])},
         findings=tuple(_findings(float(card.mean()), value)),
     )
+
+
+def _flat_mean_grey(pictures: Sequence[Pixels], grid: list[list[float]]) -> float:
+    """The mean grey value of corrected pictures; 0 where the lamp is too uneven for a correction."""
+    try:
+        flat = FlatField(grid)
+    except ConfigError:
+        return 0.0
+    corrected = [flat(Frame(frame_id=1, camera="", exposed_at_ns=0, pixels=picture)).pixels for picture in pictures]
+    return float(np.median([light_and_focus(picture)[0] for picture in corrected]))
 
 
 def _anchor(pictures: Sequence[Pixels], x: int, y: int, size: tuple[int, int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The command line: `inspector run | replay | teach | evaluate | bench | check | web`.
+"""The command line: `inspector run | replay | teach | evaluate | bench | check | web | reset-user`.
 
 What it is: the verbs, each in a module of its own, under one name; only the module of the verb that is asked for is
 loaded, since a station's start and its web process wait for nothing else. What it is not: any work. Main thread.
@@ -21,6 +21,8 @@ VERBS = {
     "bench": "verbs_bench",
     "gauge-study": "verbs_gauge",
     "web": "verbs_web",
+    "reset-user": "verbs_web",
+    "job": "verbs_job",
 }
 
 

@@ -113,13 +113,15 @@ class RobotResult(Result):
 class IlluminationValue(Section):
     """The light and the focus as they were when all was well. Grey levels of 8 bits.
 
-    `grid` is the brightness over the field, rows of cells as shares of their mean; `gain_bgr` is what makes a grey
-    card grey; `focus` is the steepness of the card's or the part's edges; `exposure_time_us`, `gain_db` are what the
-    camera was set to (0: it did not say). `anchors_px` are places on the machine that stand still under the camera,
-    `anchor_patches` their pictures (16 x 16 grey values, row by row), by which a moved camera is seen.
+    `mean_grey` is that of good parts' pictures, `flat_mean_grey` the same after flat-field correction (0: made before
+    there was one). `grid` is the brightness over the field, rows of cells as shares of their mean; `gain_bgr` is what
+    makes a grey card grey; `focus` is the steepness of the card's or the part's edges; `exposure_time_us`, `gain_db`
+    are what the camera was set to (0: it did not say). `anchors_px` are places on the machine that stand still under
+    the camera, `anchor_patches` their pictures (24 x 24 grey values, row by row), by which a moved camera is seen.
     """
 
     mean_grey: float = Field(gt=0)
+    flat_mean_grey: float = Field(default=0.0, ge=0)
     grid: list[list[float]]
     gain_bgr: list[float] = Field(min_length=3, max_length=3)
     focus: float = Field(gt=0)

@@ -30,17 +30,21 @@ from inspector.types import InspectionRecord
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was read: results by kind, with their files. `id` is empty where there is none."""
+    """What was read: results by kind, with their files. `id` is empty where there is none; `flat` says whether
+    frames are corrected by the flat field."""
 
     id: str
     results: dict[str, Result]
     paths: dict[str, Path]
+    flat: bool = False
 
     @property
     def illumination(self) -> IlluminationValue | None:
-        """The baseline that drift is seen against."""
+        """The baseline that drift is seen against, of corrected pictures where the station corrects its pictures."""
         found = self.results.get("illumination")
-        return found.value if isinstance(found, IlluminationResult) else None
+        if not isinstance(found, IlluminationResult):
+            return None
+        return found.value.model_copy(update={"mean_grey": found.value.flat_mean_grey}) if self.flat else found.value
 
     @property
     def plane(self) -> Plane | None:
@@ -59,6 +63,8 @@ def load_calibration(config: StationConfig) -> Calibration:
     plane that was replaced."""
     section = config.calibration
     names = {kind: getattr(section, kind) for kind in KINDS if getattr(section, kind)}
+    if section.flat_field and "illumination" not in names:
+        raise ConfigError("[calibration] flat_field is true, but illumination is empty: there is no grey card to go by")
     if not names:
         return Calibration("", {}, {})
     width, height = config.camera.width, config.camera.height
@@ -70,8 +76,16 @@ def load_calibration(config: StationConfig) -> Calibration:
     for kind, result in results.items():
         require(result, paths[kind], camera)
     _require_together(results, paths)
-    text = " ".join(f"{kind}:{results[kind].id}" for kind in sorted(results))
-    return Calibration(hashlib.sha256(text.encode()).hexdigest()[:12], results, paths)
+    _require_flat(section.flat_field, results, paths)
+    text = " ".join(f"{kind}:{results[kind].id}" for kind in sorted(results)) + " flat" * section.flat_field
+    return Calibration(hashlib.sha256(text.encode()).hexdigest()[:12], results, paths, section.flat_field)
+
+
+def _require_flat(flat: bool, results: dict[str, Result], paths: dict[str, Path]) -> None:
+    found = results.get("illumination")
+    if flat and isinstance(found, IlluminationResult) and not found.value.flat_mean_grey:
+        text = f"{paths['illumination']}: has no flat_mean_grey, which [calibration] flat_field needs"
+        raise ConfigError(f"{text}; make it again: python -m calibration illumination")
 
 
 def _require_together(results: dict[str, Result], paths: dict[str, Path]) -> None:

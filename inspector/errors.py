@@ -8,6 +8,7 @@ What it is: the exceptions that cross a module's border. What it is not: reasons
     |   +-- ConfigError          a key, value or file of station.toml / recipe.toml
     |   +-- ImageError           a picture that cannot be read or used
     |   +-- DatasetError         a folder of pictures that cannot be taught or evaluated from
+    |   +-- AccountError         an account, role or PIN that cannot be had as asked
     +-- ModelError               a model folder that must not be run
     +-- CameraError              the source failed for good, or was used wrongly
     |   +-- FrameTimeout         no frame in time
@@ -40,6 +41,10 @@ class ImageError(UsageError):
 
 class DatasetError(UsageError):
     """A folder of pictures that cannot be taught or evaluated from."""
+
+
+class AccountError(UsageError):
+    """An account, role, PIN or password that cannot be had as asked."""
 
 
 class ModelError(StationError):

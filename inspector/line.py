@@ -14,8 +14,9 @@ from inspector.clock import perf_ns
 from inspector.config import LineConfig
 from inspector.decision import judge
 from inspector.errors import ImageError, ModelError
-from inspector.inference.outputs import Regions, find_defects, make_regions
-from inspector.inference.runner import Runner, read_checked
+from inspector.inference.heat import HeatMap, heat_map
+from inspector.inference.outputs import Affine, Regions, find_defects, make_regions
+from inspector.inference.runner import FloatMap, Runner, read_checked
 from inspector.recipe import Code, Recipe
 from inspector.types import CodeRead, Defect, Frame, Inspection, Measurement, Pixels, Pose, Reason, Verdict
 from inspector.vision.codes import CodeReader
@@ -55,10 +56,11 @@ class Line:
         self._measurer = Measurer(recipe, plane, self._size)
         self._codes = CodeReader(recipe, self._size)
         self._before: Pixels | None = None
+        self._map: tuple[int | None, FloatMap, Affine] | None = None
 
     def inspect(self, frame: Frame) -> Inspection:
         """The inspection of a frame that is bound to its part. Trouble with the picture is NOT_INSPECTED."""
-        walk = _Walk(self, frame)
+        walk, self._map = _Walk(self, frame), None
         width, height = self._reference.picture_wh
         if frame.pixels.shape[:2] != (height, width):
             return walk.refuse([_wrong_size(frame, width, height)])
@@ -94,6 +96,7 @@ class Line:
             walk.codes = self._codes.read(frame.pixels, prepared.transform)
             walk.lap("codes")
         output = self.runner.run(self.runner.buffer)
+        self._map = (frame.part_id, output.map, prepared.transform)
         walk.lap("model")
         found = find_defects(
             output, self._regions, prepared.transform, self._size, self._label, self.runner.card.output.top_cells
@@ -103,6 +106,12 @@ class Line:
         defects = (*found.defects, *out_of_tolerance(walk.measurements))
         walk.lap("decide")
         return walk.say(verdict, reasons, defects, found.score)
+
+    def heat(self, part_id: int) -> HeatMap | None:
+        """The model's map of this part as the screens draw it; None unless the last picture was its, and judged."""
+        if self._map is None or self._map[0] != part_id:
+            return None
+        return heat_map(self._map[1], self._regions, self._map[2], self._size)
 
     def forget_frame(self) -> None:
         """The next frame has no predecessor: the belt stood, or the camera was opened again."""

@@ -20,20 +20,22 @@ from inspector.camera import Guard
 from inspector.camera.base import CameraCounters
 from inspector.clock import Clock
 from inspector.config import StationConfig
-from inspector.errors import StationError
+from inspector.errors import ConfigError
 from inspector.line import Line
-from inspector.link.messages import PartEvent
 from inspector.link.server import Asked, LinkServer
 from inspector.passage import Passage
 from inspector.recipe import find_recipe
+from inspector.recipe_change import Changed, RecipeChange
 from inspector.record.recorder import Recorder
 from inspector.state import Cause, State
+from inspector.telling import part_event
 from inspector.threads import CameraThread, Inbox
 from inspector.types import Counts, Frame, Inspection, InspectionRecord, StationStatus, Verdict
 
 _TICK_S = 0.05
 _STATUS_NS = 100_000_000
 _WINDOW = 500
+_STANDS = "another recipe is taken while the belt stands; the station is {state}"
 
 
 @dataclass(slots=True)
@@ -67,7 +69,9 @@ class Running:
         self._autostart = config.station.autostart
         self._broken: BaseException | None = None
         self.stopping = threading.Event()
+        self._change = RecipeChange()
         self._last_part_id: int | None = None
+        self._without_picture = 0
         self.first_judged_ns: int | None = None
         self._on_closed = passage.on_closed
         self._on_judged = passage.on_judged
@@ -135,29 +139,42 @@ class Running:
         )
 
     def _obey(self, link: LinkServer) -> None:
+        if (changed := self._change.done()) is not None:
+            link.answer(changed.asked, self._take_over(changed))
         while (asked := link.next_command()) is not None:
-            link.answer(asked, self._do(asked))
+            if asked.command.what == "recipe":
+                refused = self._change.start(asked, self._load)
+                if refused:
+                    link.answer(asked, refused)
+            else:
+                link.answer(asked, self._do(asked))
 
     def _do(self, asked: Asked) -> str:
         what = asked.command.what
-        if what == "recipe":
-            return self._change_recipe(asked.command.argument)
         if what == "ack":
             return self._passage.acknowledge(asked.command.argument)
         return self._passage.order(Cause(what)) or ""
 
-    def _change_recipe(self, recipe_id: str) -> str:
-        """Load another recipe while the belt stands; the reason if it is refused, and the old one stays."""
-        if self._passage.state is not State.IDLE:
-            return f"a recipe is changed while the belt stands; the station is {self._passage.state}"
-        try:
-            folder = self._config.path(self._config.station.recipe).parent
-            recipe = find_recipe(folder, recipe_id)
-            line = Line(recipe, self._config.line, self._line.calibration_id, self._line.plane)
-        except StationError as why:
-            return str(why)
+    def _load(self, recipe_id: str) -> Line:
+        """On the thread `recipe`: everything about the recipe is checked before the line hears of it."""
+        folder = self._config.path(self._config.station.recipe).parent
+        recipe = find_recipe(folder, recipe_id)
+        if recipe.id != self._passage.recipe_id and self._passage.state is not State.IDLE:
+            raise ConfigError(_STANDS.format(state=self._passage.state))
+        return Line(recipe, self._config.line, self._line.calibration_id, self._line.plane)
+
+    def _take_over(self, changed: Changed) -> str:
+        """Between two parts: judge by what was loaded; the reason if it is refused, and the old one stays."""
+        line = changed.line
+        if line is None:
+            return changed.trouble
+        if line.recipe.id != self._passage.recipe_id and self._passage.state is not State.IDLE:
+            return _STANDS.format(state=self._passage.state)
         self._line = line
-        self._passage.change_recipe(line.inspect, line.recipe.id)
+        if line.recipe.id == self._passage.recipe_id:
+            self._passage.inspect = line.inspect  # of two versions of one recipe, what lies on the belt is of the new
+        else:
+            self._passage.change_recipe(line.inspect, line.recipe.id)
         return ""
 
     def _judged(self, inspection: Inspection, frame: Frame) -> None:
@@ -166,22 +183,15 @@ class Running:
         self._took_ms.append(sum(inspection.stage_ms.values()))
         if self.first_judged_ns is None:
             self.first_judged_ns = self._clock.now_ns()
-        if self._crew.link is not None:
-            self._crew.link.publish_part(
-                PartEvent(
-                    part_id=inspection.part_id,
-                    verdict=inspection.verdict,
-                    at_utc=self._clock.utc(),
-                    counts=self._counts(),
-                    score=inspection.score,
-                    reasons=inspection.reasons,
-                    defects=inspection.defects,
-                ),
-                frame.pixels,
-            )
+        link = self._crew.link
+        if link is not None:
+            heat = self._line.heat(inspection.part_id) if link.watched else None
+            event = part_event(inspection, self._counts(), self._clock.utc(), heat, link.watched)
+            link.publish_part(event, frame.pixels)
 
     def _closed(self, record: InspectionRecord) -> None:
         self._on_closed(record)
+        self._without_picture += record.inspection.frame_id is None
         if record.slack_ms is not None:
             self._slack_ms.append(record.slack_ms)
 
@@ -194,6 +204,7 @@ class Running:
             not_inspected=passage.counts[Verdict.NOT_INSPECTED],
             open=passage.open_parts,
             records=passage.records,
+            without_picture=self._without_picture,
         )
 
     def status(self) -> StationStatus:
@@ -234,8 +245,10 @@ class Running:
                     + crew.recorder.counters.pictures_dropped_disk,
                 },
             },
+            camera=crew.camera.settings(),
             last_part_id=self._last_part_id,
             at_utc=self._clock.utc(),
+            camera_trouble=(crew.camera_thread.trouble or "lost") if crew.camera_thread.lost else "",
         )
 
     def _end(self) -> None:

@@ -63,6 +63,7 @@ def run_fast(config: StationConfig, parts: int, progress: Callable[[int], None])
         surroundings.scene,
         faults=seeded_faults(faults, seed + 3),
         threads=False,
+        finish=station.load_flat_field(config),
     )
     assert not isinstance(camera, Guard)
 
@@ -197,7 +198,8 @@ def build_realtime(config: StationConfig, parts: int | None, *, with_link: bool)
     scene = surroundings.scene if surroundings else None
     faults = config.simulation.faults if config.simulation else FaultConfig()
     draw = seeded_faults(faults, config.simulation.seed + 3 if config.simulation else 0)
-    camera = open_camera(config.camera, config.folder, clock, scene, faults=draw)
+    flat = station.load_flat_field(config)
+    camera = open_camera(config.camera, config.folder, clock, scene, faults=draw, finish=flat)
     assert isinstance(camera, Guard)
     if surroundings is not None:
         surroundings.world.on_trigger = camera.trigger

@@ -9,6 +9,7 @@ not: what happens then (`passage`), or the loops themselves (`running`, `fast`).
     bridge     serial in and out, lease          unbounded event queue   (bounded by the parts on the belt)
     recorder   store and pictures                queue of 256            picture dropped first, then Aborted
     link       status and preview to the web     one slot, latest wins   a slow client is disconnected
+    recipe     load another recipe, then end     taken between parts     one at a time
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from firmware_bridge.simulator import SimulatedController
 from inspector.calibration_set import load_calibration
 from inspector.camera.base import Scene
 from inspector.camera.belt_scene import BeltScene
+from inspector.camera.flat_field import FlatField
 from inspector.clock import Clock
 from inspector.config import ControllerConfig, StationConfig
 from inspector.drift_alarms import DriftAlarms
@@ -43,7 +45,7 @@ from inspector.simulation import World
 from inspector.tracker import Tracker
 from inspector.types import Bookmark, Frame, InspectionRecord
 
-THREADS = ("camera", "line", "bridge", "recorder", "link")
+THREADS = ("camera", "line", "bridge", "recorder", "link", "recipe")
 _CLOCK_START = 2**32 - 60_000_000
 
 
@@ -89,6 +91,14 @@ def load_line(config: StationConfig, recipe: Recipe) -> Line:
     """The recipe's model, checked and ready; raises ConfigError or ModelError."""
     calibration = load_calibration(config)
     return Line(recipe, config.line, calibration.id, calibration.plane)
+
+
+def load_flat_field(config: StationConfig) -> FlatField | None:
+    """What corrects every frame, where the station wants it; raises ConfigError."""
+    calibration = load_calibration(config)
+    if not calibration.flat or calibration.illumination is None:
+        return None
+    return FlatField(calibration.illumination.grid)
 
 
 def open_store(config: StationConfig, clock: Clock) -> Store:

@@ -3,15 +3,14 @@
 What it is: frozen value types, checked at the door, with numpy as the only import. What it is not: behaviour. No
 I/O, no clock, no thread; every thread may hold any of them.
 
-Units are in the names (`_ns _us _ms _px _mm _tick _deg`). `_ns` is the station's monotonic clock; a *tick* is
-the controller's unit of belt travel (an encoder count, or a fixed step of its clock where there is no encoder),
-a 32-bit counter that the bridge has already extended to 64 bits. Wall time stands only in records.
+Units are in the names (`_ns _us _ms _px _mm _tick _deg`). `_ns` is the station's monotonic clock; a *tick* is the
+controller's unit of belt travel (an encoder count, or a step of its clock), of 64 bits. Wall time: only in records.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -106,14 +105,7 @@ class Part:
 
     def triggered(self, at_ns: int) -> Part:
         """This part, with the moment its camera was triggered."""
-        return Part(
-            part_id=self.part_id,
-            seen_tick=self.seen_tick,
-            due_tick=self.due_tick,
-            seen_at_ns=self.seen_at_ns,
-            trigger_at_ns=at_ns,
-            recipe_id=self.recipe_id,
-        )
+        return replace(self, trigger_at_ns=at_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +264,8 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """The law in numbers: `seen == passed + rejected + not_inspected + open`, and `open` is what is on the belt."""
+    """The law in numbers: `seen == passed + rejected + not_inspected + open`, which is on the belt; `without_picture`
+    of those not inspected ended without a frame."""
 
     seen: int = 0
     passed: int = 0
@@ -280,11 +273,13 @@ class Counts:
     not_inspected: int = 0
     open: int = 0
     records: int = 0
+    without_picture: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationStatus:
-    """What the line tells the screens, about ten times a second; a plain picture, no authority."""
+    """What the line tells the screens, about ten times a second; no authority. `preparing`: the recipe being loaded.
+    `test_left_s`: until forced outputs are let go. `unchecked`: parts passed in bypass. None where there is none."""
 
     station: str
     state: str
@@ -296,5 +291,10 @@ class StationStatus:
     slack_ms: dict[str, float] = field(default_factory=dict)
     link: dict[str, Any] = field(default_factory=dict)
     queues: dict[str, dict[str, int]] = field(default_factory=dict)
+    camera: dict[str, str] = field(default_factory=dict)
     last_part_id: int | None = None
     at_utc: str = ""
+    camera_trouble: str = ""
+    preparing: str = ""
+    test_left_s: float | None = None
+    unchecked: int | None = None

@@ -139,3 +139,19 @@ def test_a_part_whose_edge_is_hidden_is_not_passed(measured: Line) -> None:
     found = inspect(measured, pixels)
     assert found.verdict is not Verdict.PASS
     assert any(one.code == "not_measured" and "boss hole" in one.text for one in found.reasons)
+
+
+def test_the_map_that_is_drawn_is_of_the_part_that_was_judged_last_and_hot_where_its_defect_is(line: Line) -> None:
+    bad = next(file for file, truth in LABELS.items() if file.startswith("test/") and truth.expected is Verdict.REJECT)
+    inspection = inspect(line, CAMERA.read(bad))
+    heat = line.heat(1)
+    assert heat is not None
+    assert line.heat(2) is None
+    row, column = np.unravel_index(heat.cells.argmax(), heat.cells.shape)
+    x, y = heat.to_frame @ [column + 0.5, row + 0.5, 1.0]
+    left, top, width, height = inspection.defects[0].box_px
+    assert left <= x <= left + width
+    assert top <= y <= top + height
+    refused = inspect(line, np.zeros((960, 1280, 3), np.uint8))
+    assert refused.verdict is Verdict.NOT_INSPECTED
+    assert line.heat(1) is None

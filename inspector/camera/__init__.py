@@ -7,10 +7,11 @@ reconnects. What it is not: any look at what a frame shows. The camera thread; i
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from inspector.camera.base import Camera, CameraCounters, Scene, TriggeredCamera
-from inspector.camera.checks import Checked, driven
+from inspector.camera.checks import Checked, Finish, driven
 from inspector.camera.folder import FolderCamera
 from inspector.camera.guard import Guard, GuardLimits
 from inspector.camera.opencv import OpenCvCamera
@@ -48,20 +49,25 @@ def open_camera(
     *,
     faults: Draw = no_faults,
     threads: bool = True,
+    finish: Finish | None = None,
 ) -> Guard | Checked:
     """The camera that `config` names, opened, with every frame checked: what the station uses.
 
     With `threads` it is guarded (see `guard`) and connects in the background; without, for simulated time, it is
-    used directly and must be a twin. Raises ConfigError, and CameraError for a bare camera without a trigger line.
+    used directly and must be a twin. `finish` is done to every frame last (`flat_field`). Raises ConfigError, and
+    CameraError for a bare camera without a trigger line.
     """
     sensor = config.kind != "folder"
     camera: Guard | Checked
     if threads:
-        make_camera(config, folder, clock, scene, faults)  # what is wrong with the configuration shows here
+        make = partial(make_camera, config, folder, clock, scene, faults)
+        make()  # what is wrong with the configuration shows here
         limits = GuardLimits(stall_ns=3_000_000 * config.frame_timeout_ms if config.kind == "opencv" else None)
-        camera = Guard(config.name, lambda: make_camera(config, folder, clock, scene, faults), clock, limits, sensor)
+        camera = Guard(
+            config.name, lambda: make_camera(config, folder, clock, scene, faults), clock, limits, sensor, finish
+        )
     else:
-        camera = Checked(driven(make_camera(config, folder, clock, scene, faults)), sensor)
+        camera = Checked(driven(make_camera(config, folder, clock, scene, faults)), sensor, finish)
     camera.open()
     camera.arm()
     return camera

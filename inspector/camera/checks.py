@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,8 @@ from inspector.camera.base import Camera, CameraCounters, TriggeredCamera
 from inspector.errors import CameraError
 from inspector.types import Frame, FrameStatus
 
+Finish = Callable[[Frame], Frame]
+"""What is done to every frame after the checks, which want the camera's own pixels."""
 _SPARSE = 16
 _RING = 16
 
@@ -68,6 +71,11 @@ class FrameChecks:
         return old
 
 
+def as_it_is(frame: Frame) -> Frame:
+    """The `Finish` that does nothing."""
+    return frame
+
+
 def digest(frame: Frame) -> int:
     """A number for a few rows of a frame, the same only for the same exposure (a sensor's noise sees to it); 0 for
     rows of one grey value."""
@@ -85,10 +93,12 @@ def same_pixels(one: Frame, other: Frame) -> bool:
 
 
 class Checked:
-    """A triggered camera with `FrameChecks`, in the caller's thread. See `base` for the methods."""
+    """A triggered camera with `FrameChecks`, in the caller's thread. See `base` for the methods, `open_camera` for
+    `finish`."""
 
-    def __init__(self, camera: TriggeredCamera, pixels: bool = True) -> None:
+    def __init__(self, camera: TriggeredCamera, pixels: bool = True, finish: Finish | None = None) -> None:
         self.counters = CameraCounters()
+        self._finish = finish or as_it_is
         self._camera = camera
         self._checks = FrameChecks(self.counters, pixels)
 
@@ -110,7 +120,7 @@ class Checked:
 
     def next_frame(self, timeout_s: float) -> Frame:
         """See `base`."""
-        return self._checks.examine(self._camera.next_frame(timeout_s))
+        return self._finish(self._checks.examine(self._camera.next_frame(timeout_s)))
 
     def close(self) -> None:
         """See `base`."""

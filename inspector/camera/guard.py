@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from inspector.camera.base import Camera, CameraCounters
-from inspector.camera.checks import FrameChecks, driven
+from inspector.camera.checks import Finish, FrameChecks, as_it_is, driven
 from inspector.clock import Clock
 from inspector.errors import CameraError, CameraLost, FrameTimeout, StationError
 from inspector.types import Frame
@@ -70,8 +70,10 @@ class Guard:
         clock: Clock,
         limits: GuardLimits | None = None,
         check_pixels: bool = True,
+        finish: Finish | None = None,
     ) -> None:
         self.name = name
+        self._finish = finish or as_it_is
         self.counters = CameraCounters()
         self._make = make
         self._clock = clock
@@ -117,12 +119,15 @@ class Guard:
 
     def next_frame(self, timeout_s: float) -> Frame:
         """See `base`. Raises the plain CameraError or UsageError that ended the guard, for good, if one did."""
+        return self._finish(_given(self._next_news(timeout_s)))
+
+    def _next_news(self, timeout_s: float) -> Frame | CameraError:
         deadline_ns = self._clock.now_ns() + int(timeout_s * 1e9)
         with self._changed:
             while True:
                 self._watch()
                 if self._news:
-                    return _given(self._news.popleft())
+                    return self._news.popleft()
                 if self._fatal is not None:
                     raise self._fatal
                 left_ns = deadline_ns - self._clock.now_ns()

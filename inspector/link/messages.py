@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from inspector.errors import LinkError
-from inspector.types import Alarm, Counts, Defect, Reason, StationStatus, Verdict
+from inspector.types import Alarm, Counts, Defect, Measurement, Reason, StationStatus, Verdict
 
 VERSION = 1
 MAX_TO_WEB = 1 << 20
@@ -38,8 +38,24 @@ class PreviewRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heat:
+    """The model's map of a part as the screens draw it, made only while someone watches.
+
+    `cells` is base64 of `height` rows of `width` uint8 values, of which 127.5 is the threshold and 0 what is ignored.
+    `to_frame` (a, b, tx, c, d, ty) takes (column, row) to the picture's pixels: x = a column + b row + tx.
+    """
+
+    width: int
+    height: int
+    cells: str
+    to_frame: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartEvent:
-    """The last judged part as the screens show it: verdict, findings and the counts right after it, as one."""
+    """The last judged part as the screens show it: verdict, findings and the counts right after it, as one.
+
+    Measurements and `heat` come only while someone watches."""
 
     part_id: int
     verdict: Verdict
@@ -48,6 +64,8 @@ class PartEvent:
     score: float | None = None
     reasons: tuple[Reason, ...] = ()
     defects: tuple[Defect, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    heat: Heat | None = None
     preview: PreviewRef | None = None
 
 
@@ -155,6 +173,11 @@ def _part(body: dict[str, Any]) -> PartEvent:
     body["counts"] = Counts(**body["counts"])
     body["reasons"] = tuple(Reason(**reason) for reason in body["reasons"])
     body["defects"] = tuple(Defect(**{**defect, "box_px": _box(defect["box_px"])}) for defect in body["defects"])
+    body["measurements"] = tuple(
+        Measurement(**{**one, "shapes": tuple(tuple(shape) for shape in one["shapes"])}) for one in body["measurements"]
+    )
+    heat = body["heat"]
+    body["heat"] = None if heat is None else Heat(**{**heat, "to_frame": tuple(heat["to_frame"])})
     body["preview"] = None if body["preview"] is None else PreviewRef(**body["preview"])
     return PartEvent(**body)
 

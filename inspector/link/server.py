@@ -90,6 +90,11 @@ class LinkServer:
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
         self._thread.start()
 
+    @property
+    def watched(self) -> bool:
+        """Whether someone wants pictures."""
+        return any(client.watches for client in tuple(self._clients))
+
     def publish_status(self, status: StationStatus) -> None:
         """Tell everyone; an older status that has not gone out yet is forgotten."""
         with self._lock:
@@ -221,7 +226,7 @@ class LinkServer:
                 self._send(client)
 
     def _with_picture(self, event: PartEvent, pixels: Pixels | None) -> PartEvent:
-        if pixels is None or not any(client.watches for client in self._clients):
+        if pixels is None or not self.watched:
             return event
         try:
             ref = self._preview.write(pixels)

@@ -9,11 +9,14 @@ A step is never changed once it has been released: a change of the schema is a n
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import sqlalchemy as sa
 
 from inspector.errors import StoreTooNew
 
 METADATA = sa.MetaData()
+Statement = str | Mapping[str, str]
 
 RECORD = sa.Table(
     "record",
@@ -115,32 +118,47 @@ STEPS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def version(connection: sa.Connection) -> int:
-    """How many steps this store has taken; 0 for an empty one."""
-    if not sa.inspect(connection).has_table("schema_step"):
+def version(connection: sa.Connection, noted_in: str = "schema_step") -> int:
+    """How many steps this store has taken, as the table `noted_in` says; 0 for an empty one."""
+    if not sa.inspect(connection).has_table(noted_in):
         return 0
-    return int(connection.execute(sa.text("SELECT COALESCE(MAX(step), 0) FROM schema_step")).scalar_one())
+    return int(connection.execute(sa.text(f"SELECT COALESCE(MAX(step), 0) FROM {noted_in}")).scalar_one())
 
 
 def check_version(connection: sa.Connection, name: str) -> int:
     """The store's version; raises StoreTooNew where it was written by a newer station than this."""
-    found = version(connection)
-    if found > len(STEPS):
-        raise StoreTooNew(f"{name}: schema version is {found}, wanted at most {len(STEPS)}: update the station")
-    return found
+    return _known_version(connection, name, len(STEPS), "schema_step")
 
 
 def migrate(connection: sa.Connection, name: str, now_utc: str) -> None:
     """Take the steps this store lacks, inside the caller's transaction; raises StoreTooNew."""
-    found = check_version(connection, name)
+    take_steps(connection, name, now_utc, STEPS, "schema_step")
+
+
+def take_steps(
+    connection: sa.Connection, name: str, now_utc: str, steps: Sequence[Sequence[Statement]], noted_in: str
+) -> None:
+    """Take those of `steps` that the table `noted_in` does not list yet, inside the caller's transaction.
+
+    A statement is SQL for both databases, or one for each dialect by its name. Raises StoreTooNew.
+    """
+    found = _known_version(connection, name, len(steps), noted_in)
     if found == 0:
         connection.execute(
-            sa.text("CREATE TABLE IF NOT EXISTS schema_step (step INTEGER PRIMARY KEY, taken_at_utc TEXT NOT NULL)")
+            sa.text(f"CREATE TABLE IF NOT EXISTS {noted_in} (step INTEGER PRIMARY KEY, taken_at_utc TEXT NOT NULL)")
         )
-    key = "INTEGER" if connection.dialect.name == "sqlite" else "BIGINT"
-    for step, statements in enumerate(STEPS[found:], start=found + 1):
+    dialect = connection.dialect.name
+    for step, statements in enumerate(steps[found:], start=found + 1):
         for statement in statements:
-            connection.execute(sa.text(statement.replace("{id}", key)))
+            sql = statement if isinstance(statement, str) else statement[dialect]
+            connection.execute(sa.text(sql.replace("{id}", "INTEGER" if dialect == "sqlite" else "BIGINT")))
         connection.execute(
-            sa.text("INSERT INTO schema_step (step, taken_at_utc) VALUES (:step, :at)"), {"step": step, "at": now_utc}
+            sa.text(f"INSERT INTO {noted_in} (step, taken_at_utc) VALUES (:step, :at)"), {"step": step, "at": now_utc}
         )
+
+
+def _known_version(connection: sa.Connection, name: str, newest: int, noted_in: str) -> int:
+    found = version(connection, noted_in)
+    if found > newest:
+        raise StoreTooNew(f"{name}: schema version is {found}, wanted at most {newest}: update the station")
+    return found

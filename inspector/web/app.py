@@ -18,13 +18,17 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inspector.clock import Clock, SystemClock
 from inspector.config import StationConfig
+from inspector.errors import StoreError
 from inspector.link.client import LinkClient
+from inspector.people.accounts import Accounts
+from inspector.people.store import WebStore
 from inspector.record.reader import Reader, store_url
-from inspector.web import errors, routes, views
+from inspector.web import errors, login, routes, users, views, work_pages
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
@@ -33,9 +37,13 @@ from inspector.web.shell import STATIC, Shell
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HEADERS = [
-    (b"content-security-policy", b"default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    ),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    # Not `no-referrer`: browsers then say "Origin: null" for a form, and a change must say where it comes from.
+    (b"referrer-policy", b"same-origin"),
 ]
 # A browser asks each time whether its copy is still the one: an update of the station is then an update of its pages.
 _REVALIDATE = (b"cache-control", b"no-cache")
@@ -82,6 +90,7 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
     app.state.token = station_token(config.path(config.web.token_file))
     clock = clock or SystemClock()
     app.state.sessions = Sessions(clock)
+    _open_people(app, config, clock)
     app.state.shell = Shell()
     app.state.client = LinkClient(link_path, clock)
     app.state.store = StoreDoor(store_url(config.record.store, config.folder))
@@ -90,9 +99,12 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
     if config.mqtt.host:
         app.state.mqtt = Publisher(config.mqtt, config.station.name, config.folder, app.state.store.reader)
     errors.install(app)
-    for router in (routes.read, routes.commands, routes.other, views.pages):
+    app.state.error_page = login.error_page
+    for router in (routes.read, routes.commands, routes.other, login.api, views.pages, login.pages, users.pages):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=STATIC))
+    work_pages.mount(app, config, clock)
+    # Pages and pictures are small or packed already; what a cold panel loads is scripts and style sheets.
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), minimum_size=500, compresslevel=6))
     app.add_middleware(_Door, own_hosts=LOOPBACK if config.web.host in LOOPBACK else ())
     return app
 
@@ -108,6 +120,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     app.state.store.close()
+    app.state.web_store.close()
+
+
+def _open_people(app: FastAPI, config: StationConfig, clock: Clock) -> None:
+    """The web's own database. Where it cannot be had the screens still watch, and nobody is let in."""
+    app.state.web_store = WebStore(store_url(config.web.store, config.folder), clock)
+    app.state.accounts = Accounts(app.state.web_store)
+    app.state.accounts_unread = True
+    app.state.sessions.open_station = False
+    with contextlib.suppress(StoreError):
+        app.state.sessions.open_station = app.state.accounts.is_empty()
+        app.state.accounts_unread = False
 
 
 class _Door:
@@ -125,7 +149,9 @@ class _Door:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *more]
+                own = {name for name, _ in message["headers"]}
+                # A page may bring a stricter policy of its own: two of them would have to agree.
+                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in own)]
             await send(message)
 
         if scope["type"] in ("http", "websocket") and not self._is_own(scope):

@@ -6,9 +6,10 @@ is not: a place for texts; whoever refuses says why. Event loop and its thread p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -21,6 +22,7 @@ CODES: dict[str, tuple[int, str]] = {
     "bad_request": (400, "The request cannot be understood, or its host is not this one."),
     "token_missing": (401, "The command came without a login and without a bearer token."),
     "token_wrong": (403, "The bearer token is not this station's."),
+    "login_refused": (403, "Wrong name or PIN, or too many wrong tries; the detail says how long to wait."),
     "forbidden": (403, "Whoever asks has not the role this needs."),
     "origin_wrong": (403, "A change that does not come from a page of this station."),
     "not_found": (404, "There is nothing at this address."),
@@ -30,6 +32,7 @@ CODES: dict[str, tuple[int, str]] = {
     "refused": (409, "The line was asked and refused; the message is the line's."),
     "image_removed": (410, "The picture was removed to keep the disk budget; the detail says when."),
     "invalid": (422, "A parameter or the body is not what the API takes; the detail lists each."),
+    "busy": (429, "Too many want the same at once; try again in a moment."),
     "internal": (500, "A fault of this program; its log has more."),
     "image_lost": (500, "The record names a picture that is not on the disk."),
     "line_down": (503, "The line is not connected or does not answer."),
@@ -54,11 +57,24 @@ class ApiError(Exception):
         self.detail = detail
 
 
+# Set by the app: makes a page of an error (request, code, message, status), for a person with a browser.
+ErrorPage = Callable[[Request, str, str, int], Response]
+
+
 def error_response(code: str, message: str, detail: Any = None) -> JSONResponse:
     """The answer for an error."""
     headers = {"WWW-Authenticate": "Bearer"} if code == "token_missing" else None
     body = {"error": {"code": code, "message": message, "detail": jsonable_encoder(detail)}}
     return JSONResponse(body, status_code=CODES[code][0], headers=headers)
+
+
+def answer_error(request: Request, code: str, message: str, detail: Any = None) -> Response:
+    """The answer for an error: the one shape for programs, a page for a person who asked for one."""
+    page: ErrorPage | None = getattr(request.app.state, "error_page", None)
+    wants_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+    if page is not None and wants_page:
+        return page(request, code, message, CODES[code][0])
+    return error_response(code, message, detail)
 
 
 def install(app: FastAPI) -> None:
@@ -70,29 +86,29 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _internal)
 
 
-def _api_error(_request: Request, why: Any) -> JSONResponse:
-    return error_response(why.code, why.message, why.detail)
+def _api_error(request: Request, why: Any) -> Response:
+    return answer_error(request, why.code, why.message, why.detail)
 
 
-def _http_error(request: Request, why: Any) -> JSONResponse:
+def _http_error(request: Request, why: Any) -> Response:
     code = _BY_STATUS.get(why.status_code, "internal" if why.status_code >= 500 else "bad_request")
-    return error_response(code, f"{request.method} {request.url.path}: {why.detail}")
+    return answer_error(request, code, f"{request.method} {request.url.path}: {why.detail}")
 
 
-def _invalid(_request: Request, why: Any) -> JSONResponse:
+def _invalid(request: Request, why: Any) -> Response:
     found = [
         {"where": ".".join(map(str, error["loc"])), "message": error["msg"], "found": error.get("input")}
         for error in why.errors()
     ]
     first = found[0] if found else {"where": "request", "message": "not valid"}
-    return error_response("invalid", f"{first['where']}: {first['message']}", found)
+    return answer_error(request, "invalid", f"{first['where']}: {first['message']}", found)
 
 
-def _station_error(_request: Request, why: Any) -> JSONResponse:
+def _station_error(request: Request, why: Any) -> Response:
     if isinstance(why, StoreError):
-        return error_response("store_unavailable", str(why))
-    return error_response("line_down" if isinstance(why, LinkError) else "internal", str(why))
+        return answer_error(request, "store_unavailable", str(why))
+    return answer_error(request, "line_down" if isinstance(why, LinkError) else "internal", str(why))
 
 
-def _internal(_request: Request, why: Any) -> JSONResponse:
+def _internal(_request: Request, why: Any) -> Response:
     return error_response("internal", f"unexpected {type(why).__name__}")

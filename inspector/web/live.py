@@ -168,6 +168,8 @@ def part_header(event: PartEvent, size: tuple[int, int]) -> dict[str, Any]:
         "counts": asdict(event.counts),
         "reasons": [asdict(reason) for reason in event.reasons],
         "boxes": [[*defect.box_px, defect.label, defect.score] for defect in event.defects],
+        "measurements": [asdict(one) | {"ok": one.ok} for one in event.measurements],
+        "heat": None if event.heat is None else asdict(event.heat),
     }
 
 

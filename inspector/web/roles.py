@@ -1,7 +1,7 @@
 """Who may do what: five roles, each of which may do all that the ones before it may.
 
-What it is: the roles, who a request comes from, and the dependency that every route and socket carries. What it is
-not: accounts and PINs (accounts), or sessions (sessions). Event loop and its thread pool.
+What it is: who a request comes from, and the dependency that every route and socket carries. What it is not: accounts
+and PINs (people.accounts), or sessions (sessions). Event loop and its thread pool.
 
 A person is known by a session cookie, a program by the station's bearer token. A station without any account is open
 to its own machine: a browser there may do everything, so that `make run` needs no further step, until the first
@@ -10,7 +10,6 @@ account is made. What comes over the network, or through a proxy, only watches u
 
 from __future__ import annotations
 
-import enum
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,22 +17,13 @@ from dataclasses import dataclass
 from starlette.exceptions import WebSocketException
 from starlette.requests import HTTPConnection
 
+from inspector.people.accounts import Role as Role
 from inspector.web.errors import ApiError
 
 COOKIE = "session"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _OWN_MACHINE = {"127.0.0.1", "::1", "testclient"}
 _PROXIED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-
-
-class Role(enum.IntEnum):
-    """Greater may do more. `WATCH` needs no login."""
-
-    WATCH = 0
-    OPERATOR = 1
-    QUALITY = 2
-    INTEGRATOR = 3
-    ADMIN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +38,11 @@ class Who:
 NOBODY = Who("", Role.WATCH)
 
 
-def who_asks(connection: HTTPConnection) -> Who:
-    """Who a request or socket comes from; a wrong bearer token raises ApiError, a dead session is nobody's."""
+def who_asks(connection: HTTPConnection, uses: bool = True) -> Who:
+    """Who a request or socket comes from; a wrong bearer token raises ApiError, a dead session is nobody's.
+
+    `uses`: it is a use of the session, which then lives on. What a page fetches by itself is none.
+    """
     kind, _, given = connection.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and given.strip():
         if not hmac.compare_digest(given.strip().encode(), connection.app.state.token.encode()):
@@ -57,7 +50,7 @@ def who_asks(connection: HTTPConnection) -> Who:
         return Who("api", Role.INTEGRATOR, "token")
     if connection.app.state.sessions.open_station:
         return Who("open station", Role.ADMIN, "open") if _on_own_machine(connection) else NOBODY
-    session = connection.app.state.sessions.find(connection.cookies.get(COOKIE, ""))
+    session = connection.app.state.sessions.find(connection.cookies.get(COOKIE, ""), uses)
     return NOBODY if session is None else Who(session.name, session.role, "session")
 
 
@@ -71,12 +64,14 @@ def require(role: Role) -> Callable[[HTTPConnection], Who]:
     def check(connection: HTTPConnection) -> Who:
         if connection.scope["type"] == "websocket":
             return _check_socket(connection, role)
-        who = who_asks(connection)
+        changes = connection.scope.get("method", "GET") not in _SAFE
+        # What needs no login is fetched by pages themselves: a panel must not keep a PIN alive by showing pictures.
+        who = who_asks(connection, uses=changes or role > Role.WATCH)
         if who.role < role:
             if who.by == "nobody" and connection.url.path.startswith("/api/v1/commands/"):
                 raise ApiError("token_missing", "a command needs a login or the header 'Authorization: Bearer <token>'")
             raise ApiError("forbidden", f"this needs the role {role.name.lower()}, yours is {who.role.name.lower()}")
-        if who.by != "token" and connection.scope.get("method", "GET") not in _SAFE and not of_own_page(connection):
+        if who.by != "token" and changes and not of_own_page(connection):
             raise ApiError("origin_wrong", "a change must come from a page of this station")
         connection.state.who = who
         return who
@@ -88,7 +83,7 @@ def require(role: Role) -> Callable[[HTTPConnection], Who]:
 def _check_socket(connection: HTTPConnection, role: Role) -> Who:
     """A socket is turned away with 403 before it is accepted."""
     try:
-        who = who_asks(connection)
+        who = who_asks(connection, uses=False)
     except ApiError as why:
         raise WebSocketException(1008, why.message) from why
     if who.role < role or ("origin" in connection.headers and not of_own_page(connection)):

@@ -6,22 +6,25 @@ are plain functions and run in the thread pool, the others in the event loop.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import asyncio
+import contextlib
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response, WebSocket
 from fastapi.responses import FileResponse
 
+from inspector.errors import ImageError, StoreError
 from inspector.link.messages import CommandKind
 from inspector.record.reader import RecordFilter
 from inspector.types import Verdict
-from inspector.web.errors import CODES, ApiError
+from inspector.web.audited import audited
+from inspector.web.errors import ApiError
 from inspector.web.metrics import exposition
 from inspector.web.recipes import recipes_of
-from inspector.web.roles import Role, Who, require
+from inspector.web.roles import Role, require
 from inspector.web.schemas import (
     AckIn,
     DoneOut,
-    ErrorOut,
     LineOut,
     PageOut,
     RecipeIn,
@@ -29,9 +32,11 @@ from inspector.web.schemas import (
     RecordOut,
     StatusOut,
     VerdictName,
+    error_answers,
     record_out,
     status_out,
 )
+from inspector.web.thumbs import thumbnail
 
 MAX_PAGE = 200
 MAX_ID = (1 << 64) - 1
@@ -39,23 +44,16 @@ _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$"
 PartId = Annotated[int, Path(ge=0, le=MAX_ID, description="The part's id, decimal digits.")]
 
 
-def _errors(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, for OpenAPI."""
-    by_status: dict[int, list[str]] = {}
-    for code in codes:
-        status, meaning = CODES[code]
-        by_status.setdefault(status, []).append(f"`{code}`: {meaning}")
-    return {status: {"model": ErrorOut, "description": " ".join(texts)} for status, texts in by_status.items()}
-
-
 read = APIRouter(
-    prefix="/api/v1", tags=["read"], dependencies=[Depends(require(Role.WATCH))], responses=_errors("invalid")
+    prefix="/api/v1", tags=["read"], dependencies=[Depends(require(Role.WATCH))], responses=error_answers("invalid")
 )
 commands = APIRouter(
     prefix="/api/v1/commands",
     tags=["commands"],
     dependencies=[Depends(require(Role.OPERATOR))],
-    responses=_errors("token_missing", "token_wrong", "forbidden", "origin_wrong", "refused", "invalid", "line_down"),
+    responses=error_answers(
+        "token_missing", "token_wrong", "forbidden", "origin_wrong", "refused", "invalid", "line_down"
+    ),
 )
 other = APIRouter()
 
@@ -68,7 +66,7 @@ async def status(request: Request) -> StatusOut:
     return StatusOut(line=line, status=status_out(client.status))
 
 
-@read.get("/records", responses=_errors("store_unavailable"))
+@read.get("/records", responses=error_answers("store_unavailable"))
 def records(
     request: Request,
     verdict: Annotated[VerdictName | None, Query(description="Only this verdict.")] = None,
@@ -100,7 +98,7 @@ def records(
     )
 
 
-@read.get("/records/{part_id}", responses=_errors("no_such_part", "store_unavailable"))
+@read.get("/records/{part_id}", responses=error_answers("no_such_part", "store_unavailable"))
 def record(request: Request, part_id: PartId) -> RecordOut:
     """The record of one part."""
     stored = request.app.state.store.reader().record(part_id)
@@ -114,11 +112,15 @@ def record(request: Request, part_id: PartId) -> RecordOut:
     response_class=FileResponse,
     responses={
         200: {"content": {"image/jpeg": {}}},
-        **_errors("no_such_part", "no_image", "image_removed", "image_lost", "store_unavailable"),
+        **error_answers("no_such_part", "no_image", "image_removed", "image_lost", "store_unavailable"),
     },
 )
-def image(request: Request, part_id: PartId) -> FileResponse:
-    """The picture of one part, JPEG, as it was judged."""
+def image(
+    request: Request,
+    part_id: PartId,
+    width: Annotated[int | None, Query(description="A small copy, so many pixels wide.", ge=64, le=640)] = None,
+) -> Response:
+    """The picture of one part, JPEG, as it was judged; or a small copy of it."""
     stored = request.app.state.store.reader().record(part_id)
     if stored is None:
         raise ApiError("no_such_part", f"no record has part id {part_id}")
@@ -131,7 +133,13 @@ def image(request: Request, part_id: PartId) -> FileResponse:
     path = (folder / stored.record.image_path).resolve()
     if not path.is_relative_to(folder) or not path.is_file():
         raise ApiError("image_lost", f"the picture of part {part_id} is not where its record says")
-    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+    kept = {"Cache-Control": "private, max-age=86400"}
+    if width is None:
+        return FileResponse(path, media_type="image/jpeg", headers=kept)
+    try:
+        return Response(thumbnail(path, width), media_type="image/jpeg", headers=kept)
+    except ImageError as why:
+        raise ApiError("image_lost", str(why)) from why
 
 
 @read.get("/recipes")
@@ -204,13 +212,19 @@ def _moment(given: str | None) -> str | None:
     return f"{seconds}.{fraction.ljust(3, '0')}Z"
 
 
-def _name(request: Request) -> str:
-    who: Who = request.state.who
-    return who.name
-
-
 async def _ask(request: Request, what: CommandKind, argument: str = "") -> DoneOut:
-    reply = await request.app.state.client.command(what, argument, user=_name(request))
+    """Put it into the audit log, and ask the line. What cannot be logged is not done, but for stopping."""
+    client = request.app.state.client
+    told = client.status
+    old = None if told is None else told.recipe_id if what == "recipe" else told.state
+    try:
+        await asyncio.to_thread(audited, request, f"line.{what}", argument or "line", old, argument or what)
+    except StoreError:
+        if what != "stop":
+            raise
+    reply = await client.command(what, argument, user=request.state.who.name)
     if not reply.ok:
+        with contextlib.suppress(StoreError):
+            await asyncio.to_thread(audited, request, f"line.{what}.refused", argument or "line", old, reply.error)
         raise ApiError("refused", reply.error)
     return DoneOut()

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from inspector.link.messages import plain
 from inspector.record.rows import StoredRecord
 from inspector.types import StationStatus, Verdict
+from inspector.web.errors import CODES
 
 VerdictName = Literal["PASS", "REJECT", "NOT_INSPECTED"]
 
@@ -46,7 +47,8 @@ class StatusOut(BaseModel):
     line: LineOut
     status: dict[str, Any] | None = Field(
         description="What the line last said: station, state, recipe_id, recipe_rev, counts, alarms, latency_ms, "
-        "slack_ms, link, queues, last_part_id, at_utc. Null before the first; old when status_age_s is large."
+        "slack_ms, link, queues, camera, last_part_id, at_utc, camera_trouble, preparing, "
+        "test_left_s, unchecked. Null before the first; old when status_age_s is large."
     )
 
 
@@ -123,6 +125,15 @@ class DoneOut(BaseModel):
     """The line did it."""
 
     ok: Literal[True] = True
+
+
+def error_answers(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a route, for OpenAPI."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        status, meaning = CODES[code]
+        by_status.setdefault(status, []).append(f"`{code}`: {meaning}")
+    return {status: {"model": ErrorOut, "description": " ".join(texts)} for status, texts in by_status.items()}
 
 
 def status_out(status: StationStatus | None) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Who is logged in: sessions by a random cookie, which end when nobody uses them.
 
-What it is: a table in memory. What it is not: accounts (accounts), or anything that survives the web process: after a
-restart people log in again, and the screens that only watch go on. Event loop and its thread pool.
+What it is: a table in memory. What it is not: accounts (people.accounts), or anything that survives the web process:
+after a restart people log in again, and the screens that only watch go on. Event loop and its thread pool.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Sessions:
             self._by_hash[_hash(token)] = Session(name, role, now_ns, now_ns)
         return token
 
-    def find(self, token: str) -> Session | None:
-        """The session of a cookie, which counts as its use; None where there is none or it has ended."""
+    def find(self, token: str, uses: bool = True) -> Session | None:
+        """The session of a cookie, None where there is none or it has ended; it lives on where this `uses` it."""
         key, now_ns = _hash(token), self._clock.now_ns()
         with self._lock:
             found = self._by_hash.get(key)
@@ -61,7 +61,8 @@ class Sessions:
             if self._is_over(found, now_ns):
                 del self._by_hash[key]
                 return None
-            self._by_hash[key] = replace(found, used_ns=now_ns)
+            if uses:
+                self._by_hash[key] = replace(found, used_ns=now_ns)
             return found
 
     def close(self, token: str) -> None:

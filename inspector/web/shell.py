@@ -14,6 +14,7 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from inspector.web.errors import ApiError
 from inspector.web.menu import pages_for
 from inspector.web.roles import NOBODY, Role, Who, who_asks
 from inspector.web.words import LANGUAGES, PSEUDO, Words, chosen_language
@@ -79,6 +80,13 @@ class Shell:
         return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store", "Vary": "Cookie"})
 
 
+def own_path(wanted: str) -> str:
+    """A path of this station to go to, or the live page: whoever writes it must not send people elsewhere."""
+    # A browser takes a backslash for a slash, and drops tabs and line ends.
+    plain = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
+    return wanted if plain else "/"
+
+
 def render(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
     """`Shell.render` of the request's app."""
     shell: Shell = request.app.state.shell
@@ -93,7 +101,12 @@ def words_of(request: Request) -> Words:
 
 def _who(request: Request) -> Who:
     known = getattr(request.state, "who", None)
-    return known if isinstance(known, Who) else who_asks(request) if "session" in request.cookies else NOBODY
+    if isinstance(known, Who):
+        return known
+    try:
+        return who_asks(request, uses=False)
+    except ApiError:  # a wrong token; this is the page that says so
+        return NOBODY
 
 
 def _environment(words: Words) -> jinja2.Environment:

@@ -5,14 +5,16 @@ What it is: routes that answer HTML. What it is not: the API (routes). Thread po
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from inspector.web.login import panel_names
 from inspector.web.roles import Role, require
-from inspector.web.shell import DIAGONALS, THEMES, render
+from inspector.web.shell import DIAGONALS, THEMES, own_path, render
 from inspector.web.words import LANGUAGES, PSEUDO
 
 pages = APIRouter(include_in_schema=False)
@@ -22,7 +24,11 @@ _YEAR_S = 365 * 24 * 3600
 @pages.get("/", dependencies=[Depends(require(Role.WATCH))])
 async def live_page(request: Request) -> HTMLResponse:
     """The operator's page."""
-    return render(request, "live.html", scripts=("live.js",))
+    config = request.app.state.config
+    scripts = ("picture.js", "rejects.js", "commands.js", "pin.js", "live.js")
+    names = await asyncio.to_thread(panel_names, request)
+    context = {"yield_target": config.web.yield_target, "camera": config.camera.name, "names": names}
+    return render(request, "live.html", scripts=scripts, **context)
 
 
 @pages.get("/more", dependencies=[Depends(require(Role.WATCH))])
@@ -50,14 +56,8 @@ async def set_view(
         "theme": (theme, set(THEMES)),
         "panel": (panel, {str(diagonal) for diagonal in DIAGONALS}),
     }
-    back = RedirectResponse(_path_of(request.headers.get("referer", "")), status_code=303)
+    back = RedirectResponse(own_path(urlsplit(request.headers.get("referer", "")).path), status_code=303)
     for name, (given, allowed) in known.items():
         if given in allowed:
             back.set_cookie(name, given, max_age=_YEAR_S, httponly=True, samesite="lax")
     return back
-
-
-def _path_of(referer: str) -> str:
-    """Only the path: whoever writes the header must not send people elsewhere."""
-    path = urlsplit(referer).path
-    return path if path.startswith("/") and not path.startswith("//") else "/"

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from inspector.link.messages import PartEvent
-from inspector.types import Alarm, Counts, Defect, Reason, StationStatus, Verdict
+from inspector.link.messages import Heat, PartEvent
+from inspector.types import Alarm, Counts, Defect, Measurement, Reason, StationStatus, Verdict
 
 
 def make_status(number=1, **more):
@@ -33,6 +33,12 @@ def make_event(number=1, verdict=Verdict.REJECT, **more):
         score=2.5,
         reasons=(Reason(code="score", value=2.5, limit=1.0, text="too high"),),
         defects=(Defect(label="scratch", score=2.5, threshold=1.0, box_px=(1, 2, 3, 4), area_mm2=0.5),),
+        measurements=(
+            Measurement(
+                name="gap", value=None, unit="mm", low=1.0, high=2.0, text="no edge", shapes=(("circle", 1, 2, 3),)
+            ),
+        ),
+        heat=Heat(width=2, height=1, cells="AP8=", to_frame=(1.0, 0.0, 5.0, 0.0, 1.0, 6.0)),
         **more,
     )
 

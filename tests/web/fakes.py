@@ -156,21 +156,26 @@ class FakeLine:
 
     def __init__(self, path):
         self.server = LinkServer(path, SystemClock())
-        self.number = 0
-        self.state = "Execute"
-        self.alarms = ()
-        self.parts = None  # a function of the part's number, called for each tick, or None
-        self.asked = []
+        self.be_quiet()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def be_quiet(self):
+        """As after its start: running, and no part comes."""
+        self.number = 0
+        self.state = "Execute"
+        self.alarms = ()
+        self.more = {}  # further fields of the status
+        self.parts = None  # a function of the part's number, called for each tick, or None
+        self.asked = []
 
     def _run(self):
         while not self._stop.wait(0.1):
             if self.parts is not None and self.state == "Execute":
                 self.number += 1
                 self.server.publish_part(self.parts(self.number), make_picture(self.number % 4))
-            self.server.publish_status(make_status(self.number, self.state, alarms=self.alarms))
+            self.server.publish_status(make_status(self.number, self.state, alarms=self.alarms, **self.more))
             while (asked := self.server.next_command()) is not None:
                 self.asked.append(asked.command)
                 self.server.answer(asked, "" if asked.command.argument != "nonsense" else "no recipe has id 'nonsense'")

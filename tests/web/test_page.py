@@ -1,7 +1,5 @@
 """The page in a real browser: what an operator sees, above all when something has stopped."""
 
-import os
-import shutil
 import signal
 
 import pytest
@@ -9,87 +7,11 @@ import pytest
 from inspector.types import Verdict
 from inspector.web.words import Words
 
-from .fakes import ALARM, FakeLine, WebProcess, fill_store, make_config, make_event
+from .fakes import ALARM, FakeLine, WebProcess, make_event
+from .seen import OVERFLOW, Seen
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = shutil.which("chromium")
-    missing = "" if program else "the program chromium is not installed"
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        missing = "the package playwright is not installed"
-    if missing:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield opened
-        opened.close()
-
-
-class Seen:
-    """A page with what its user sees of it, and whatever it complained about or asked of others."""
-
-    def __init__(self, page, url):
-        self.page, self.troubles, self.asked = page, [], []
-        page.on("console", lambda message: self.troubles.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.goto(url)
-
-    def text(self, name):
-        return self.page.inner_text(f"#{name}")
-
-    def word(self):
-        return " ".join(self.text("word").split())
-
-    def wait_for_word(self, word, timeout_s=15):
-        wanted = "(word) => document.getElementById('word').innerText.split(/\\s+/).join(' ').trim() === word"
-        self.page.wait_for_function(wanted, arg=word, timeout=timeout_s * 1000)
-
-    def wait_until(self, expression):
-        self.page.wait_for_function(expression, timeout=15_000)
-
-
-@pytest.fixture
-def station(tmp_path):
-    config = make_config(tmp_path / "station")
-    fill_store(config)
-    line = FakeLine(tmp_path / "line.sock")
-    web = WebProcess(config.folder, tmp_path / "line.sock")
-    yield line, web
-    web.close()
-    line.close()
-
-
-@pytest.fixture
-def seen(browser, station):
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    yield Seen(page, station[1].url)
-    page.close()
-
-
-# What does not fit into its place or the screen.
-OVERFLOW = """() => [...document.querySelectorAll("#word, #detail, #counts b, #counts span, header *, #alarms li")]
-    .filter((e) => {
-        const { right, bottom } = e.getBoundingClientRect();
-        const cut = e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline";
-        return right > innerWidth + 1 || bottom > innerHeight + 1 || cut;
-    }).map((e) => e.id || e.textContent)"""
 BOX_EDGE = """() => {
-    const canvas = document.getElementById("boxes"), scale = canvas.width / 1280;
+    const canvas = document.getElementById("overlay"), scale = canvas.width / 1280;
     const [x, y] = [500 * scale, 345 * scale].map(Math.round);
     return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data];
 }"""
@@ -97,8 +19,8 @@ BOX_EDGE = """() => {
 
 @pytest.mark.parametrize("language", ["zh", "pseudo"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
-def test_nothing_is_cut_off_in_chinese_and_in_a_language_40_percent_longer(browser, station, width, height, language):
-    line, web = station
+def test_nothing_is_cut_off_in_chinese_and_in_a_language_40_percent_longer(browser, shared, width, height, language):
+    line, web = shared
     context = browser.new_context(viewport={"width": width, "height": height})
     context.add_cookies([{"name": "lang", "value": language, "url": web.url}])
     line.parts = lambda number: make_event(number + 99_000, Verdict.NOT_INSPECTED)
@@ -120,8 +42,8 @@ def test_nothing_is_cut_off_in_chinese_and_in_a_language_40_percent_longer(brows
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
-def test_each_verdict_and_state_is_readable_whole_and_asks_nothing_of_others(seen, station, width, height):
-    line, web = station
+def test_each_verdict_and_state_is_readable_whole_and_asks_nothing_of_others(seen, shared, width, height):
+    line, web = shared
     seen.page.set_viewport_size({"width": width, "height": height})
     seen.wait_for_word("WAITING")
     cases = [(Verdict.PASS, "PASS"), (Verdict.REJECT, "REJECT"), (Verdict.NOT_INSPECTED, "NOT INSPECTED")]
@@ -147,8 +69,8 @@ def test_each_verdict_and_state_is_readable_whole_and_asks_nothing_of_others(see
     assert all(url.startswith((web.url, "blob:")) for url in seen.asked), seen.asked
 
 
-def test_the_picture_is_drawn_with_its_boxes_and_the_counts_are_of_the_same_part(seen, station):
-    line, _ = station
+def test_the_picture_is_drawn_with_its_boxes_and_the_counts_are_of_the_same_part(seen, shared):
+    line, _ = shared
     line.parts = lambda number: make_event(number, Verdict.REJECT)
     seen.wait_for_word("REJECT")
     seen.wait_until("() => document.getElementById('picture').width === 1280")
@@ -157,14 +79,15 @@ def test_the_picture_is_drawn_with_its_boxes_and_the_counts_are_of_the_same_part
     assert pixel[1] < 100
     shown = seen.page.evaluate(
         """() => Array.from({ length: 40 }, () => new Promise((done) => setTimeout(() => done(
-        [document.getElementById("detail").innerText, document.getElementById("seen").innerText]), 40)))
+        [document.getElementById("detail").innerText, ...["inspected", "not_inspected"].map(
+            (name) => Number(document.getElementById(name).innerText))]), 40)))
         .reduce((all, next) => all.then((list) => next.then((one) => [...list, one])), Promise.resolve([]))"""
     )
-    assert all(detail.split()[0] == f"#{counted}" for detail, counted in shown), shown
+    assert all(detail.split()[0] == f"#{inspected + missed}" for detail, inspected, missed in shown), shown
 
 
-def test_a_stopped_web_process_takes_the_verdict_down_within_3_seconds_and_it_comes_back(seen, station):
-    line, web = station
+def test_a_stopped_web_process_takes_the_verdict_down_within_3_seconds_and_it_comes_back(seen, shared):
+    line, web = shared
     line.parts = make_event
     seen.wait_for_word("PASS")
     web.signal(signal.SIGSTOP)
@@ -204,8 +127,8 @@ def test_a_line_that_dies_or_hangs_is_line_down_and_never_an_old_verdict(seen, s
     again.close()
 
 
-def test_a_verdict_ages_when_no_part_comes(seen, station):
-    line, _ = station
+def test_a_verdict_ages_when_no_part_comes(seen, shared):
+    line, _ = shared
     line.parts = make_event
     seen.wait_for_word("PASS")
     line.parts = None

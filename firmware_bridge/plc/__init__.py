@@ -1,0 +1,1 @@
+"""The PLC side: one published handshake, and what carries it."""

@@ -1,0 +1,65 @@
+"""The command port of the PLC: EXECUTE_COMMAND and what becomes of it.
+
+What it is: executing, completed, failed, by the edges of one bit, and who carries a command out. What it is not: jobs
+and maintenance themselves. Used under the contract's lock.
+"""
+
+from __future__ import annotations
+
+from firmware_bridge.plc.inputs import Options
+from firmware_bridge.plc.jobs import Jobs
+from firmware_bridge.plc.maintenance import Maintenance
+from firmware_bridge.plc.signals import Command, Refusal, Status
+from firmware_bridge.plc.trace import Trace
+
+
+class CommandPort:
+    """See the module. Completed and failed stay until EXECUTE_COMMAND is dropped."""
+
+    def __init__(self, options: Options, jobs: Jobs, maintenance: Maintenance, trace: Trace) -> None:
+        self.status = Status(0)
+        self._options = options
+        self._jobs = jobs
+        self._maintenance = maintenance
+        self._trace = trace
+        self._asked = False
+
+    def rise(self, command: int, argument: int, line_runs: bool, now_ns: int) -> None:
+        """EXECUTE_COMMAND came."""
+        self._asked = True
+        if self.status & Status.COMMAND_EXECUTING:
+            self._trace.refuse(Refusal.COMMAND_BUSY)
+            self.status |= Status.COMMAND_FAILED
+            return
+        why = self._start(command, argument, line_runs, now_ns)
+        self.status = Status.COMMAND_EXECUTING
+        if why is not None:
+            self.end(why)
+
+    def drop(self) -> None:
+        """EXECUTE_COMMAND went; what is executing goes on."""
+        self._asked = False
+        self.status &= Status.COMMAND_EXECUTING
+
+    def end(self, why: Refusal) -> None:
+        """What is executing ended; `why` is NONE or the reason it failed."""
+        if not self.status & Status.COMMAND_EXECUTING:
+            return
+        if why is not Refusal.NONE:
+            self._trace.refuse(why)
+        ended = Status.COMMAND_COMPLETED if why is Refusal.NONE else Status.COMMAND_FAILED
+        self.status = ended if self._asked else Status(0)
+
+    def _start(self, command: int, argument: int, line_runs: bool, now_ns: int) -> Refusal | None:
+        """Carry out a command: NONE if it is done, None if it goes on, else why not."""
+        if command == Command.CHANGE_JOB:
+            return self._jobs.want(argument, now_ns)
+        if command == Command.APPROVE_FIRST_PIECE:
+            return self._jobs.approve(by_plc=True) if self._options.plc_may_approve else Refusal.NOT_ALLOWED
+        if command == Command.ENTER_MAINTENANCE:
+            return self._maintenance.enter(line_runs, now_ns)
+        if command == Command.LEAVE_MAINTENANCE:
+            return self._maintenance.leave()
+        if command == Command.TEST_FIRE:
+            return self._maintenance.fire(argument, now_ns)
+        return Refusal.UNKNOWN_COMMAND

@@ -1,0 +1,45 @@
+"""What the tests of more than one folder need."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def postgres_url():
+    """A private PostgreSQL cluster on a Unix socket, from the system's own programs."""
+    if given := os.environ.get("INSPECTOR_TEST_POSTGRES"):
+        yield given
+        return
+    pytest.importorskip("psycopg", reason="the package psycopg is not installed")
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found or os.geteuid() != 0:
+        pytest.skip("needs the package postgresql, and root to run it as the user postgres")
+    programs, folder = found[-1].parent, tempfile.mkdtemp(prefix="pg")
+    shutil.chown(folder, "postgres")
+    as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
+    subprocess.run([*as_postgres, programs / "initdb", "-D", f"{folder}/data", "-A", "trust"], **quiet)
+    options = f"-k {folder} -c listen_addresses="
+    subprocess.run(
+        [
+            *as_postgres,
+            programs / "pg_ctl",
+            "-D",
+            f"{folder}/data",
+            "-o",
+            options,
+            "-l",
+            f"{folder}/log",
+            "-w",
+            "start",
+        ],
+        **quiet,
+    )
+    yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    subprocess.run([*as_postgres, programs / "pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop"], **quiet)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,68 @@
+"""A real browser, and a station with its web process, for the tests of pages."""
+
+import os
+import shutil
+import signal
+
+import pytest
+
+from .fakes import FakeLine, WebProcess, fill_store, make_config
+from .seen import FLAGS, Seen
+
+
+@pytest.fixture(scope="session")
+def browser():
+    program = shutil.which("chromium")
+    missing = "" if program else "the program chromium is not installed"
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        missing = "the package playwright is not installed"
+    if missing:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """A line and a web process that the tests of a module share: starting one takes seconds on a busy machine."""
+    folder = tmp_path_factory.mktemp("house")
+    config = make_config(folder / "station")
+    fill_store(config)
+    line = FakeLine(folder / "line.sock")
+    web = WebProcess(config.folder, folder / "line.sock")
+    yield line, web
+    web.close()
+    line.close()
+
+
+@pytest.fixture
+def shared(house):
+    """The house as it was at first."""
+    line, web = house
+    web.signal(signal.SIGCONT)
+    line.be_quiet()
+    return line, web
+
+
+@pytest.fixture
+def station(tmp_path):
+    config = make_config(tmp_path / "station")
+    fill_store(config)
+    line = FakeLine(tmp_path / "line.sock")
+    web = WebProcess(config.folder, tmp_path / "line.sock")
+    yield line, web
+    web.close()
+    line.close()
+
+
+@pytest.fixture
+def seen(request, browser):
+    """The live page of the test's station, its own or the shared one."""
+    name = "shared" if "shared" in request.fixturenames else "station"
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield Seen(context.new_page(), request.getfixturevalue(name)[1].url)
+    context.close()
