@@ -180,6 +180,12 @@ class PlcSide:
                 for event in self.parts.abandon("station_stopped"):
                     self._hands.put(event)
 
+    def test_left_s(self) -> float | None:
+        """Seconds until maintenance ends by itself, None outside it."""
+        with self.image.lock:
+            left_ns = self.contract.maintenance.left_ns(self._clock.now_ns())
+        return None if left_ns is None else left_ns / 1e9
+
     def command(self, words: str) -> str:
         """A person's wish from the screen: `maintenance on`, `maintenance off`, `fire OUTPUT`, `approve`; why not."""
         what, _, output = words.partition(" ")

@@ -66,6 +66,10 @@ class Maintenance:
             self._tell(OutputFired(output))
         return why
 
+    def left_ns(self, now_ns: int) -> int | None:
+        """How long until the mode ends by itself, None outside it."""
+        return max(0, self._until_ns - now_ns) if self.on else None
+
     def tick(self, now_ns: int) -> None:
         """End what has lasted long enough."""
         for output, until_ns in list(self._force_until_ns.items()):
