@@ -33,7 +33,7 @@ def page(browser, house):
     line.rest()
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     seen = Seen(context.new_page(), web.url + "/io")
-    seen.wait_until("document.querySelectorAll('#io-status tr').length === 16")
+    seen.wait_until("() => document.querySelectorAll('#io-status tr').length === 16")
     yield seen
     assert [trouble for trouble in seen.troubles if "409" not in trouble and "ERR_" not in trouble] == []
     context.close()
@@ -46,11 +46,11 @@ def _cell(signal, place):
 def test_values_are_live_filtered_and_frozen(page, house):
     line, _ = house
     line.run()
-    page.wait_until(f"{_cell('TRIGGER_ENABLE', 2)} === '1'")
-    page.wait_until("document.querySelector('path[data-signal=TRIGGER]') !== null")
-    page.wait_until("document.getElementById('link-clock_error_us').textContent === '-41'")
+    page.wait_until(f"() => {_cell('TRIGGER_ENABLE', 2)} === '1'")
+    page.wait_until("() => document.querySelector('path[data-signal=TRIGGER]') !== null")
+    page.wait_until("() => document.getElementById('link-clock_error_us').textContent === '-41'")
     page.page.fill("#io-filter", "trigger_en")
-    page.wait_until("[...document.querySelectorAll('#io-control tr')].filter((row) => !row.hidden).length === 1")
+    page.wait_until("() => [...document.querySelectorAll('#io-control tr')].filter((row) => !row.hidden).length === 1")
     page.page.fill("#io-filter", "")
     page.page.click("#io-freeze")
     edges = page.page.evaluate(_cell("TRIGGER_ENABLE", 4))
@@ -59,7 +59,7 @@ def test_values_are_live_filtered_and_frozen(page, house):
     assert page.page.evaluate(_cell("TRIGGER_ENABLE", 4)) == edges
     assert page.text("io-age") == "frozen"
     page.page.click("#io-freeze")
-    page.wait_until(f"{_cell('TRIGGER_ENABLE', 4)} === '{int(edges) + 1}'")
+    page.wait_until(f"() => {_cell('TRIGGER_ENABLE', 4)} === '{int(edges) + 1}'")
     for size in ((1280, 800), (1920, 1080)):
         page.page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
         assert page.page.evaluate(OVERFLOW) == []
@@ -70,7 +70,7 @@ def test_only_a_hold_of_two_seconds_in_maintenance_fires(page, house):
     button, mouse = page.page.locator("#io-outputs button"), page.page.mouse
     assert button.is_disabled()
     page.page.click("#maintenance")
-    page.wait_until("!document.querySelector('#io-outputs button').disabled")
+    page.wait_until("() => !document.querySelector('#io-outputs button').disabled")
     box = button.bounding_box()
     at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
@@ -104,11 +104,11 @@ def test_maintenance_is_seen_on_every_page_until_it_ends(page, house):
     page.page.click("#maintenance")
     for path in ("/io", "/", "/defects", "/health", "/more"):
         page.page.goto(web.url + path)
-        page.wait_until("document.body.hasAttribute('data-test')")
+        page.wait_until("() => document.body.hasAttribute('data-test')")
         assert "TEST: outputs are forced by hand. It ends by itself in" in page.text("notice"), path
         assert page.page.evaluate("getComputedStyle(document.body, '::after').borderTopWidth") == "12px"
     line.control(Control.LINE_RUNNING)  # the PLC wants to run
-    page.wait_until("!document.body.hasAttribute('data-test')")
+    page.wait_until("() => !document.body.hasAttribute('data-test')")
 
 
 def test_a_web_process_that_hangs_leaves_nothing_as_of_now(page, house):
@@ -116,9 +116,9 @@ def test_a_web_process_that_hangs_leaves_nothing_as_of_now(page, house):
     assert not page.page.evaluate(GREY)
     web.signal(signal.SIGSTOP)
     try:
-        page.wait_until(GREY)
+        page.wait_until(f"() => {GREY}")
         assert page.text("io-age") == "not of now"
         assert page.page.locator("#maintenance").is_disabled()
     finally:
         web.signal(signal.SIGCONT)
-    page.wait_until(f"!({GREY})")
+    page.wait_until(f"() => !({GREY})")

@@ -1,5 +1,7 @@
 """The pages of inputs and outputs: what the integrator sees, and what a person may fire by hand."""
 
+from dataclasses import replace
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -9,9 +11,10 @@ from firmware_bridge.plc.signals import Control, Status
 from inspector.config import PlcConfig
 from inspector.people import audit
 from inspector.web.app import create_app
+from inspector.web.lanes import lanes_of
 from inspector.web.roles import Role
 
-from .fakes import fill_store, make_config, sign_in, until
+from .fakes import fill_store, make_config, make_record, sign_in, until
 from .plc_line import PlcLine
 
 
@@ -91,3 +94,50 @@ def test_only_an_integrator_may(web):
     sign_in(web, Role.QUALITY)
     assert web.get("/io").status_code == 403
     assert web.post("/api/v1/commands/plc", json={"what": "maintenance_on"}).status_code == 403
+
+
+def _timed(**part):
+    record = make_record(31)
+    times = {"seen_at_ns": 1_000_000_000, "trigger_at_ns": 1_150_000_000, "seen_tick": 100, "due_tick": 6100} | part
+    stages = {"pose": 2.0, "model": 8.0}
+    inspection = replace(record.inspection, stage_ms=stages)
+    outcome = replace(record.outcome, tick=6090)
+    return replace(record, part=replace(record.part, **times), inspection=inspection, outcome=outcome, slack_ms=382.0)
+
+
+def test_lanes_lie_where_record_and_settings_say(config):
+    alone = config.model_copy(update={"plc": None})  # 1500 ticks to the camera, guard 100, lead 8 ms
+    lanes = {lane.name: lane for lane in lanes_of(_timed(), alone)}
+    assert [lanes["Camera trigger"].start_ms, lanes["Deadline"].start_ms] == [150, pytest.approx(582)]
+    assert lanes["Verdict sent"].start_ms == pytest.approx(200)
+    assert (lanes["pose"].start_ms, lanes["model"].start_ms) == (pytest.approx(190), pytest.approx(192))
+    transfer = lanes["Exposure, transfer, waiting"]
+    assert (transfer.start_ms, transfer.end_ms, transfer.estimated) == (150, pytest.approx(190), True)
+    assert lanes["At the gate"].start_ms == pytest.approx(599)
+
+
+def test_lanes_do_not_say_what_cannot_be_known(config):
+    alone = config.model_copy(update={"plc": None})
+    lanes = lanes_of(_timed(trigger_at_ns=None), alone)
+    assert [lane.name for lane in lanes] == ["Eye", "pose", "model"]
+    assert all(lane.estimated for lane in lanes[1:])
+    by_plc = {lane.name: lane for lane in lanes_of(_timed(), config)}  # result_timeout 1000 ms
+    assert (by_plc["Deadline"].start_ms, by_plc["Verdict sent"].start_ms) == (1000, 618)
+    assert "At the gate" not in by_plc
+
+
+def test_a_part_s_timing_is_found_by_id_and_leads_on(config, tmp_path):
+    app = create_app(config, tmp_path / "none.sock")
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        sign_in(client, Role.INTEGRATOR)
+        newest = client.get("/io/timing").text
+        assert f'value="{(1 << 32) | 30}"' in newest
+        assert 'rel="next"' not in newest
+        page = client.get(f"/io/timing?part={(1 << 32) | 7}").text
+        assert f'rel="prev" href="/io/timing?part={(1 << 32) | 6}"' in page
+        assert f'rel="next" href="/io/timing?part={(1 << 32) | 8}"' in page
+        assert ">model</text>" in page
+        assert "No record has part id 5." in client.get("/io/timing?part=5").text
+        assert client.get(f"/io/timing?part={10**19 * 9}").status_code == 200
+        assert client.get("/io/timing?part=x").status_code == 422
+        assert sign_in(client, Role.QUALITY).get("/io/timing").status_code == 403
