@@ -22,6 +22,7 @@ FOLDER = Path(__file__).parent / "firmware"
 CORE = ("parts.c", "outputs.c", "belt.c", "inputs.c", "comms.c", "framing.c")
 FLASH_BYTES = 16 * 1024
 RAM_BYTES = 1536
+_ASK_S = 0.2
 HAL = ("hal_avr.c", "hal_avr_inputs.c", "hal_avr_main.c")
 _FLAGS = (
     *("-mmcu=atmega328p", "-DF_CPU=16000000UL", "-std=gnu99", "-Wall", "-Wextra", "-Werror"),
@@ -128,7 +129,7 @@ def ask(port_url: str, baud: int, now_ns: Callable[[], int], wait_s: float = 3.0
         while now_ns() < end_ns:
             # A board with a bootloader is reset when the port opens, and hears nothing for a second or two.
             port.write(framing.encode(pack(Hello(PROTOCOL))))
-            for payload in deframer.feed(port.wait(0.2)):
+            for payload in deframer.feed(port.wait(_ASK_S)):
                 message = unpack(payload)
                 if isinstance(message, Ident):
                     return message
