@@ -90,8 +90,8 @@ def test_a_picture_s_id_leads_to_that_picture_and_nowhere_else(web, tmp_path):
             answer = web.get(f"/api/v1/images/{tried}{query}")
             assert answer.status_code >= 400, tried
             assert secret not in answer.content
-    for given in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd"):
-        assert web.get(given).status_code == 404, tried
+    for tried in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd"):
+        assert web.get(tried).status_code == 404, tried
 
 
 def test_what_an_address_says_is_never_markup_on_a_page(web):
