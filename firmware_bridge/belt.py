@@ -58,5 +58,17 @@ class PartState:
     held: Why = Why.OPEN
     why: Why = Why.OPEN
     decided_count: int = 0
-    gate_on: bool = False
-    gate_done: bool = False
+    eject: int = 0
+    confirmed: int = 0
+
+
+@dataclass(slots=True)
+class PartCounters:
+    """What was odd about verdicts."""
+
+    late: int = 0
+    stale: int = 0
+    unknown_part: int = 0
+    repeated: int = 0
+    contradictions: int = 0
+    most_in_flight: int = 0

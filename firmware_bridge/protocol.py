@@ -24,97 +24,20 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
+from firmware_bridge.codes import Encoder as Encoder
+from firmware_bridge.codes import Fault as Fault
+from firmware_bridge.codes import Input as Input
+from firmware_bridge.codes import Key as Key
+from firmware_bridge.codes import Mode as Mode
+from firmware_bridge.codes import Order as Order
+from firmware_bridge.codes import Phase as Phase
+from firmware_bridge.codes import Verdict as Verdict
+from firmware_bridge.codes import Why as Why
+
 U8 = Annotated[int, "B"]
 U16 = Annotated[int, "H"]
 U32 = Annotated[int, "I"]
-
-
-class Verdict(enum.IntEnum):
-    """The verdict on the wire; the same numbers as the station's own."""
-
-    NONE = 0
-    PASS = 1
-    REJECT = 2
-    NOT_INSPECTED = 3
-
-
-class Phase(enum.IntEnum):
-    """How far a part has come. `DECIDED`: its deadline is behind it and its outcome stands."""
-
-    SEEN = 1
-    TRIGGERED = 2
-    DECIDED = 3
-
-
-class Why(enum.IntEnum):
-    """Why a part went where it went. Only `EARNED` is the good lane."""
-
-    OPEN = 0
-    EARNED = 1
-    JUDGED_BAD = 2
-    NOT_INSPECTED = 3
-    NO_VERDICT = 4
-    LEASE_EXPIRED = 5
-    TOO_CLOSE = 6
-    TOO_LONG = 7
-    SHUT_DOWN = 8
-    NOT_CONFIGURED = 9
-    QUEUE_FULL = 10
-    PURGED = 11
-    CONTRADICTION = 12
-
-
-class Mode(enum.IntEnum):
-    """What the controller does. Its line-run output is energised in `RUN` only."""
-
-    BOOT = 0
-    READY = 1
-    RUN = 2
-    SHUT_DOWN = 3
-
-
-class Fault(enum.IntEnum):
-    """Why the controller shut down; sticky until RESET."""
-
-    NONE = 0
-    EYE_STUCK = 1
-    CONFIG_CRC = 2
-    OUTPUT_STUCK = 3
-    CONSECUTIVE_REJECTS = 4
-    CONSECUTIVE_UNKNOWN = 5
-    NOT_CONFIRMED = 6
-    BIN_FULL = 7
-    LOW_AIR = 8
-    WATCHDOG = 9
-
-
-class Order(enum.IntEnum):
-    """What COMMAND asks for. RUN is refused while shut down; RESET leads to READY and never to RUN."""
-
-    RUN = 1
-    STOP = 2
-    RESET = 3
-
-
-class Key(enum.IntEnum):
-    """What can be configured. Counts unless the name says otherwise."""
-
-    CAMERA_COUNT = 1
-    GATE_COUNT = 2
-    GUARD_COUNT = 3
-    MIN_SPACING_COUNT = 4
-    PART_MAX_COUNT = 5
-    EYE_STUCK_COUNT = 6
-    DEBOUNCE_US = 7
-    STROBE_US = 8
-    LEAD_MS = 9
-    MIN_ON_MS = 10
-    MAX_ON_MS = 11
-    MIN_OFF_MS = 12
-    ENERGISED_PASSES = 13
-    CONFIRM_WINDOW_COUNT = 14
-    CONSECUTIVE_REJECTS_STOP = 15
-    CONSECUTIVE_UNKNOWN_STOP = 16
+RING = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +76,16 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Station: the verdict of one part of one boot. Answered by PART. Repeating it is harmless."""
+    """Station: the verdict of one part of one boot. Answered by PART. Repeating it is harmless.
+
+    `eject` names the sorter (1 to 3) that takes the part out on its way to the gate; 0: none.
+    """
 
     code: ClassVar[int] = 0x05
     boot: U32
     part: U32
     verdict: U8
+    eject: U8 = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +103,13 @@ class Read:
     code: ClassVar[int] = 0x07
     first: U32
     rows: U8
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Station: what went wrong so far? Answered by COUNTERS."""
+
+    code: ClassVar[int] = 0x08
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +152,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class PartRow:
-    """Controller: the row of one part. Clocks and counts that have not come yet are 0; `phase` says which have."""
+    """Controller: the row of one part. Clocks and counts that have not come yet are 0; `phase` says which have.
+
+    `confirmed`: 1 the confirmation sensor saw it leave, 2 it did not, 0 not asked or not known yet.
+    """
 
     code: ClassVar[int] = 0x83
     boot: U32
@@ -233,10 +170,35 @@ class PartRow:
     decided_count: U32
 
 
-FromStation = Hello | Set | Commit | Lease | Judge | Command | Read
-FromController = Ident | Status | PartRow
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Controller: the answer to COUNT, since its boot; every number wraps at 2**16.
+
+    `late`: verdicts after the deadline. `stale`: for another boot. `unknown_part`: for a part not in the ring.
+    `repeated`: verdicts that came twice. `contradictions`: second verdicts that differed. `unknown_message`: intact
+    frames with a code or length that is not in the table. `glitches`: eye edges shorter than the debounce time.
+    `unexpected`: confirmations that no part waited for. `limited`: outputs cut or not fired because of their limits.
+    `most_in_flight`: the most undecided parts at one time. `overruns`: bytes lost before they were read.
+    """
+
+    code: ClassVar[int] = 0x84
+    late: U16
+    stale: U16
+    unknown_part: U16
+    repeated: U16
+    contradictions: U16
+    unknown_message: U16
+    glitches: U16
+    unexpected: U16
+    limited: U16
+    most_in_flight: U16
+    overruns: U16
+
+
+FromStation = Hello | Set | Commit | Lease | Judge | Command | Read | Count
+FromController = Ident | Status | PartRow | Counters
 Message = FromStation | FromController
-ENUMS: tuple[type[enum.IntEnum], ...] = (Verdict, Phase, Why, Mode, Fault, Order, Key)
+ENUMS: tuple[type[enum.IntEnum], ...] = (Verdict, Phase, Why, Mode, Fault, Order, Encoder, Input, Key)
 TABLE: dict[int, type[Message]] = {kind.code: kind for kind in (*get_args(FromStation), *get_args(FromController))}
 
 
@@ -246,15 +208,15 @@ def layout(kind: type[Message]) -> list[tuple[str, str]]:
     return [(field.name, hints[field.name].__metadata__[0]) for field in fields(kind)]
 
 
-# Not `astuple`, which copies deeply and takes 20 times as long.
-_VALUES = {kind: attrgetter("code", *(name for name, _ in layout(kind))) for kind in TABLE.values()}
+# Not `astuple`, which copies deeply and takes 20 times as long. The code twice: of one name attrgetter makes no tuple.
+_VALUES = {kind: attrgetter("code", "code", *(name for name, _ in layout(kind))) for kind in TABLE.values()}
 _FIELDS = {kind: struct.Struct("<" + "".join(code for _, code in layout(kind))) for kind in TABLE.values()}
 _STRUCTS = {kind: struct.Struct("<B" + "".join(code for _, code in layout(kind))) for kind in TABLE.values()}
 
 
 def pack(message: Message) -> bytes:
     """The payload of a message; raises struct.error if a value does not fit its field."""
-    return _STRUCTS[type(message)].pack(*_VALUES[type(message)](message))
+    return _STRUCTS[type(message)].pack(*_VALUES[type(message)](message)[1:])
 
 
 def unpack(payload: bytes) -> Message | None:

@@ -51,7 +51,8 @@ class SimulatedLink:
 
     def write(self, data: bytes, now_ns: int) -> None:
         """Bytes leave the station."""
-        self._queue(self._to_controller, data, now_ns)
+        if data:
+            self._queue(self._to_controller, data, now_ns)
 
     def read(self, now_ns: int) -> bytes:
         """All bytes that have reached the station by now."""

@@ -10,10 +10,15 @@ from firmware_bridge import framing
 from firmware_bridge.belt import Belt, PartState
 from firmware_bridge.protocol import (
     PROTOCOL,
+    RING,
     Command,
     Commit,
+    Count,
+    Counters,
+    Fault,
     Hello,
     Ident,
+    Input,
     Judge,
     Key,
     Lease,
@@ -29,9 +34,12 @@ from firmware_bridge.protocol import (
     pack,
     unpack,
 )
-from firmware_bridge.simulated_parts import RING, Parts
+from firmware_bridge.settings import REQUIRED, settings_error
+from firmware_bridge.simulated_outputs import Place
+from firmware_bridge.simulated_parts import Parts
 
-CLOCK_HZ = 1_000_000
+CLOCK_HZ = 2_000_000
+_WATCHDOG = 8
 _MS = 1_000_000
 
 
@@ -45,37 +53,51 @@ class SimulatedController:
         self._output: list[tuple[int, bytes]] = []
         self.boot = boot
         self.seen_before = 0
-        self._power_up(0, previous_parts=0, cause=0)
+        self._power_up(0, previous_parts=0, cause=1)
 
-    def _power_up(self, at_ns: int, previous_parts: int, cause: int) -> None:
+    def _power_up(self, at_ns: int, previous_parts: int, cause: int, blocked: bool = False) -> None:
         self._previous_parts = previous_parts
         self._reset_cause = cause
         self._staged: dict[int, int] = {}
         self._config_crc = 0
         self._deframer = framing.Deframer()
-        self.parts = Parts(self._belt, self._tell, at_ns)
+        self._unknown_messages = 0
+        place = Place(self._belt, self._clock_start, self._rate)
+        self.parts = Parts(self._belt, place, self._tell, at_ns, blocked)
+        if cause & _WATCHDOG:
+            self.parts.shut_down(Fault.WATCHDOG)
 
     @property
     def total_seen(self) -> int:
         """Parts seen over all boots."""
         return self.seen_before + self.parts.next_part - 1
 
-    def reset(self, at_ns: int) -> None:
-        """The reset pin: memory is gone, outputs fall to their safe state, the boot counter goes up."""
+    def reset(self, at_ns: int, cause: int = 2) -> None:
+        """The reset pin: memory is gone, outputs fall to their safe state, the boot counter goes up.
+
+        `cause` as in the AVR's MCUSR: 1 power, 2 the pin, 4 brown-out, 8 the watchdog.
+        """
         self.parts.advance(at_ns)
         self.parts.power_off()
         self.boot += 1
         seen = self.parts.next_part - 1
         self.seen_before += seen
-        self._power_up(at_ns, previous_parts=seen, cause=1)
+        self._power_up(at_ns, previous_parts=seen, cause=cause, blocked=self.parts.blocked)
 
     def receive(self, data: bytes, at_ns: int) -> None:
         """Bytes from the station, at the time their last one arrived."""
         self.parts.advance(at_ns)
         for payload in self._deframer.feed(data):
             message = unpack(payload)
-            if message is not None:
+            if message is None:
+                self._unknown_messages += 1
+            else:
                 self._hear(message, at_ns)
+
+    def set_input(self, which: Input, active: bool, at_ns: int) -> None:
+        """An input pin changed: the confirmation sensor, bin full, low air."""
+        self.parts.advance(at_ns)
+        self.parts.set_input(which, active)
 
     def take_output(self) -> list[tuple[int, bytes]]:
         """Frames sent since the last call, each with the time its first byte left."""
@@ -106,7 +128,7 @@ class SimulatedController:
                 phase=part.phase,
                 verdict=part.verdict,
                 why=part.why,
-                confirmed=0,
+                confirmed=part.confirmed,
                 seen_count=part.seen_count % 2**32,
                 seen_clock=self._clock(part.seen_ns),
                 trigger_clock=0 if part.trigger_ns is None else self._clock(part.trigger_ns),
@@ -115,8 +137,7 @@ class SimulatedController:
         )
 
     def _tell_status(self, serial: int) -> None:
-        leased = self.parts.now_ns <= self.parts.lease_until_ns
-        flags = self.parts.blocked | leased << 1 | (self.parts.mode is Mode.RUN) << 2 | self.parts.gate << 3
+        flags = self.parts.blocked | self.parts.leased << 1 | (self.parts.mode is Mode.RUN) << 2 | self.parts.gate << 3
         self._send(
             Status(
                 serial=serial,
@@ -133,12 +154,9 @@ class SimulatedController:
         )
 
     def _hear(self, message: Message, at_ns: int) -> None:
-        if isinstance(message, Hello):
-            self._introduce()
-        elif isinstance(message, Set) and self.parts.mode is not Mode.RUN:
-            self._staged[message.key] = message.value
-        elif isinstance(message, Commit):
-            self._commit(message.crc)
+        if isinstance(message, Set):
+            if self.parts.mode is not Mode.RUN:
+                self._staged[message.key] = message.value
         elif isinstance(message, Lease):
             self.parts.lease_until_ns = at_ns + message.lease_ms * _MS
             self._tell_status(message.serial)
@@ -146,11 +164,41 @@ class SimulatedController:
             self._on_judge(message)
         elif isinstance(message, Command):
             self._on_order(message.order)
+        else:
+            self._answer(message)
+
+    def _answer(self, message: Message) -> None:
+        if isinstance(message, Hello):
+            self._introduce()
+        elif isinstance(message, Commit):
+            self._commit(message.crc)
         elif isinstance(message, Read):
             for number in range(message.first, min(message.first + message.rows, self.parts.next_part)):
-                part = self.parts.row(number)
+                part = self.parts.rows.get(number)
                 if part is not None:
                     self._tell(part)
+        elif isinstance(message, Count):
+            self._tell_counters()
+        else:
+            self._unknown_messages += 1
+
+    def _tell_counters(self) -> None:
+        counters = self.parts.rows.counters
+        self._send(
+            Counters(
+                late=counters.late % 2**16,
+                stale=counters.stale % 2**16,
+                unknown_part=counters.unknown_part % 2**16,
+                repeated=counters.repeated % 2**16,
+                contradictions=counters.contradictions % 2**16,
+                unknown_message=self._unknown_messages % 2**16,
+                glitches=0,
+                unexpected=self.parts.confirmations.unexpected % 2**16,
+                limited=self.parts.limited % 2**16,
+                most_in_flight=counters.most_in_flight % 2**16,
+                overruns=0,
+            )
+        )
 
     def _introduce(self) -> None:
         self._send(
@@ -166,16 +214,22 @@ class SimulatedController:
         )
 
     def _commit(self, crc: int) -> None:
-        complete = set(self._staged) == {int(key) for key in Key}
-        if complete and config_crc(self._staged.items()) == crc and self.parts.mode is not Mode.RUN:
-            self._config_crc = crc
-            self.parts.configure({Key(key): value for key, value in self._staged.items()})
+        staged, self._staged = self._staged, {}
+        complete = {int(key) for key in REQUIRED} <= set(staged) <= {int(key) for key in Key}
+        if complete and config_crc(staged.items()) == crc and self.parts.mode is not Mode.RUN:
+            values = {Key(key): value for key, value in staged.items()}
+            if not settings_error(values):
+                self._config_crc = crc
+                self.parts.configure(values)
         self._introduce()
 
     def _on_judge(self, message: Judge) -> None:
-        part = self.parts.row(message.part) if message.boot == self.boot else None
-        if part is not None and message.verdict in (Verdict.PASS, Verdict.REJECT, Verdict.NOT_INSPECTED):
-            self.parts.judge(part, Verdict(message.verdict))
+        if message.boot != self.boot:
+            self.parts.rows.counters.stale += 1
+        elif message.verdict not in (Verdict.PASS, Verdict.REJECT, Verdict.NOT_INSPECTED):
+            self.parts.rows.counters.unknown_part += 1
+        else:
+            self.parts.rows.judge(message.part, Verdict(message.verdict), message.eject)
 
     def _on_order(self, order: int) -> None:
         if order == Order.RUN:

@@ -22,6 +22,7 @@ VERBS = {
     "gauge-study": "verbs_gauge",
     "web": "verbs_web",
     "reset-user": "verbs_web",
+    "job": "verbs_job",
 }
 
 

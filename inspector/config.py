@@ -97,6 +97,7 @@ class WebConfig(Section):
     token_file: str = "data/token"
     store: str = "data/web.sqlite"
     yield_target: Fraction = 0.95
+    work: str = "data/work"
 
 
 class MqttConfig(Section):
@@ -196,9 +197,15 @@ def load_toml(path: Path) -> dict[str, Any]:
     Raises ConfigError if the file is missing or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return toml_of(path.read_bytes(), path)
     except OSError as why:
         raise ConfigError(f"{path}: cannot be read: {why.strerror}") from why
+
+
+def toml_of(content: bytes, path: Path) -> dict[str, Any]:
+    """The tables of what was read from `path`; raises ConfigError if it is not TOML."""
+    try:
+        return tomllib.loads(content.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
         raise ConfigError(f"{path}: is not valid TOML: {why}") from why
 
@@ -219,9 +226,28 @@ def load_station(path: Path) -> StationConfig:
     return parse(StationConfig, tables | {"folder": path.parent}, path)
 
 
+def problems(schema: type[S], tables: dict[str, Any]) -> dict[str, str]:
+    """What is wrong with `tables`, by dotted key (`zone.0.threshold`); empty where `parse` would take them."""
+    try:
+        schema.model_validate(tables)
+    except ValidationError as why:
+        found: dict[str, str] = {}
+        for error in why.errors():
+            found.setdefault(_key(error), _in_words(schema, error))
+        return found
+    return {}
+
+
 def _first_error(schema: type[Section], why: ValidationError) -> str:
-    error = why.errors()[0]
-    key = ".".join(str(step) for step in error["loc"])
+    return _in_words(schema, why.errors()[0])
+
+
+def _key(error: Any) -> str:
+    return ".".join(str(step) for step in error["loc"])
+
+
+def _in_words(schema: type[Section], error: Any) -> str:
+    key = _key(error)
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(error["loc"][-1]), _keys_at(schema, error["loc"][:-1]), n=1)
         return f"unknown key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")

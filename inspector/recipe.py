@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from inspector.config import Fraction, Section, load_toml, parse
+from inspector.config import Fraction, Section, load_toml, parse, toml_of
 from inspector.errors import ConfigError
 
 
@@ -64,6 +64,13 @@ class Zone(Section):
     name: str
     polygon: list[Place] = Field(min_length=3)
     threshold: float = Field(gt=0)
+
+
+class IgnoreRegion(Section):
+    """[[ignore_region]] - a polygon of the patch in which nothing is judged, drawn on the screen."""
+
+    name: str
+    polygon: list[Place] = Field(min_length=3)
 
 
 class Feature(Section):
@@ -144,6 +151,7 @@ class Recipe(Section):
     ignore: str = ""
     min_defect_area_px: int = Field(default=0, ge=0)
     zone: list[Zone] = Field(default_factory=list)
+    ignore_region: list[IgnoreRegion] = Field(default_factory=list)
     line: list[LineFeature] = Field(default_factory=list)
     circle: list[CircleFeature] = Field(default_factory=list)
     area: list[AreaFeature] = Field(default_factory=list)
@@ -170,9 +178,16 @@ def find_recipe(folder: Path, recipe_id: str) -> Recipe:
 
 def load_recipe(path: Path) -> Recipe:
     """The recipe file at `path` with its revision; raises ConfigError."""
-    tables = load_toml(path)
-    digest = hashlib.sha256(path.read_bytes())
-    recipe = parse(Recipe, tables | {"folder": path.parent}, path)
+    try:
+        return recipe_of(path.read_bytes(), path)
+    except OSError as why:
+        raise ConfigError(f"{path}: cannot be read: {why.strerror}") from why
+
+
+def recipe_of(content: bytes, path: Path) -> Recipe:
+    """The recipe that `content` would be as the file `path`, with its revision; raises ConfigError."""
+    digest = hashlib.sha256(content)
+    recipe = parse(Recipe, toml_of(content, path) | {"folder": path.parent}, path)
     if recipe.ignore and recipe.path(recipe.ignore).is_file():
         digest.update(recipe.path(recipe.ignore).read_bytes())
     return recipe.model_copy(update={"revision": digest.hexdigest()[:12]})

@@ -20,11 +20,12 @@ from inspector.camera import Guard
 from inspector.camera.base import CameraCounters
 from inspector.clock import Clock
 from inspector.config import StationConfig
-from inspector.errors import StationError
+from inspector.errors import ConfigError
 from inspector.line import Line
 from inspector.link.server import Asked, LinkServer
 from inspector.passage import Passage
 from inspector.recipe import find_recipe
+from inspector.recipe_change import Changed, RecipeChange
 from inspector.record.recorder import Recorder
 from inspector.state import Cause, State
 from inspector.telling import part_event
@@ -34,6 +35,7 @@ from inspector.types import Counts, Frame, Inspection, InspectionRecord, Station
 _TICK_S = 0.05
 _STATUS_NS = 100_000_000
 _WINDOW = 500
+_STANDS = "another recipe is taken while the belt stands; the station is {state}"
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ class Running:
         self._autostart = config.station.autostart
         self._broken: BaseException | None = None
         self.stopping = threading.Event()
+        self._change = RecipeChange()
         self._last_part_id: int | None = None
         self._without_picture = 0
         self.first_judged_ns: int | None = None
@@ -136,29 +139,42 @@ class Running:
         )
 
     def _obey(self, link: LinkServer) -> None:
+        if (changed := self._change.done()) is not None:
+            link.answer(changed.asked, self._take_over(changed))
         while (asked := link.next_command()) is not None:
-            link.answer(asked, self._do(asked))
+            if asked.command.what == "recipe":
+                refused = self._change.start(asked, self._load)
+                if refused:
+                    link.answer(asked, refused)
+            else:
+                link.answer(asked, self._do(asked))
 
     def _do(self, asked: Asked) -> str:
         what = asked.command.what
-        if what == "recipe":
-            return self._change_recipe(asked.command.argument)
         if what == "ack":
             return self._passage.acknowledge(asked.command.argument)
         return self._passage.order(Cause(what)) or ""
 
-    def _change_recipe(self, recipe_id: str) -> str:
-        """Load another recipe while the belt stands; the reason if it is refused, and the old one stays."""
-        if self._passage.state is not State.IDLE:
-            return f"a recipe is changed while the belt stands; the station is {self._passage.state}"
-        try:
-            folder = self._config.path(self._config.station.recipe).parent
-            recipe = find_recipe(folder, recipe_id)
-            line = Line(recipe, self._config.line, self._line.calibration_id, self._line.plane)
-        except StationError as why:
-            return str(why)
+    def _load(self, recipe_id: str) -> Line:
+        """On the thread `recipe`: everything about the recipe is checked before the line hears of it."""
+        folder = self._config.path(self._config.station.recipe).parent
+        recipe = find_recipe(folder, recipe_id)
+        if recipe.id != self._passage.recipe_id and self._passage.state is not State.IDLE:
+            raise ConfigError(_STANDS.format(state=self._passage.state))
+        return Line(recipe, self._config.line, self._line.calibration_id, self._line.plane)
+
+    def _take_over(self, changed: Changed) -> str:
+        """Between two parts: judge by what was loaded; the reason if it is refused, and the old one stays."""
+        line = changed.line
+        if line is None:
+            return changed.trouble
+        if line.recipe.id != self._passage.recipe_id and self._passage.state is not State.IDLE:
+            return _STANDS.format(state=self._passage.state)
         self._line = line
-        self._passage.change_recipe(line.inspect, line.recipe.id)
+        if line.recipe.id == self._passage.recipe_id:
+            self._passage.inspect = line.inspect  # of two versions of one recipe, what lies on the belt is of the new
+        else:
+            self._passage.change_recipe(line.inspect, line.recipe.id)
         return ""
 
     def _judged(self, inspection: Inspection, frame: Frame) -> None:
@@ -229,9 +245,11 @@ class Running:
                     + crew.recorder.counters.pictures_dropped_disk,
                 },
             },
+            camera=crew.camera.settings(),
             last_part_id=self._last_part_id,
             at_utc=self._clock.utc(),
             camera_trouble=(crew.camera_thread.trouble or "lost") if crew.camera_thread.lost else "",
+            preparing=self._change.loading,
         )
 
     def _end(self) -> None:

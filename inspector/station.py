@@ -9,6 +9,7 @@ not: what happens then (`passage`), or the loops themselves (`running`, `fast`).
     bridge     serial in and out, lease          unbounded event queue   (bounded by the parts on the belt)
     recorder   store and pictures                queue of 256            picture dropped first, then Aborted
     link       status and preview to the web     one slot, latest wins   a slow client is disconnected
+    recipe     load another recipe, then end     taken between parts     one at a time
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from inspector.simulation import World
 from inspector.tracker import Tracker
 from inspector.types import Bookmark, Frame, InspectionRecord
 
-THREADS = ("camera", "line", "bridge", "recorder", "link")
+THREADS = ("camera", "line", "bridge", "recorder", "link", "recipe")
 _CLOCK_START = 2**32 - 60_000_000
 
 

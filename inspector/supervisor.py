@@ -1,7 +1,8 @@
 """The parent of the line process and the web process.
 
-What it is: starts both, starts again whichever dies, ends both. What it is not: a judge of anything they do; it reads
-nothing but exit codes. Its own process, main thread; the children die with it, also when it is killed.
+What it is: starts both, starts again whichever dies, ends both, and runs jobs beside them. What it is not: a judge of
+anything they do; it reads nothing but exit codes. Its own process, main thread; the children die with it, also when it
+is killed.
 
 The web may die at any time and is started again, with back-off. The line's death is worse, and is answered the same
 way, save for exit code 0 (it was asked to end) and 2 (bad input, which the next start would meet as well): these end
@@ -20,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inspector.clock import Clock
+from inspector.jobs.runner import JobRunner
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
@@ -48,23 +50,31 @@ def supervise(
     web: Sequence[str] | None,
     clock: Clock,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
+    jobs: JobRunner | None = None,
 ) -> int:
     """Run the station until the line ends or SIGINT or SIGTERM comes; the line's exit code (0 after a signal).
 
-    `line` and `web` are the commands of the two processes; no web process for None. Must be called on the main thread.
+    `line` and `web` are the commands of the two processes; no web process for None. `jobs` are run beside them. Must be
+    called on the main thread.
     """
     stop = threading.Event()
     previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     children = [_Child("line", line)] + ([] if web is None else [_Child("web", web)])
+    if jobs is not None:
+        jobs.begin()
     try:
         while not stop.is_set():
             for child in children:
                 code = _tend(child, clock, say)
                 if child.name == "line" and code in (0, _USAGE):
                     return code
+            if jobs is not None:
+                jobs.tend()
             stop.wait(_POLL_S)
         return 0
     finally:
+        if jobs is not None:
+            jobs.end()
         _end(children, say)
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -3,9 +3,8 @@
 What it is: frozen value types, checked at the door, with numpy as the only import. What it is not: behaviour. No
 I/O, no clock, no thread; every thread may hold any of them.
 
-Units are in the names (`_ns _us _ms _px _mm _tick _deg`). `_ns` is the station's monotonic clock; a *tick* is
-the controller's unit of belt travel (an encoder count, or a fixed step of its clock where there is no encoder),
-a 32-bit counter that the bridge has already extended to 64 bits. Wall time stands only in records.
+Units are in the names (`_ns _us _ms _px _mm _tick _deg`). `_ns` is the station's monotonic clock; a *tick* is the
+controller's unit of belt travel (an encoder count, or a step of its clock), of 64 bits. Wall time: only in records.
 """
 
 from __future__ import annotations
@@ -292,6 +291,7 @@ class StationStatus:
     slack_ms: dict[str, float] = field(default_factory=dict)
     link: dict[str, Any] = field(default_factory=dict)
     queues: dict[str, dict[str, int]] = field(default_factory=dict)
+    camera: dict[str, str] = field(default_factory=dict)
     last_part_id: int | None = None
     at_utc: str = ""
     camera_trouble: str = ""

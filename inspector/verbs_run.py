@@ -21,6 +21,8 @@ from rich.table import Table
 from inspector.clock import SystemClock
 from inspector.config import StationConfig, load_station
 from inspector.errors import StationError, UsageError
+from inspector.jobs.folder import JobFolder
+from inspector.jobs.runner import JobRunner
 from inspector.supervisor import supervise
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def run_verb(
         if fast:
             result = _fast(config, parts)
         elif web and not line_only:
-            raise typer.Exit(_with_web(station, parts, as_json))
+            raise typer.Exit(_with_web(config, station, parts, as_json))
         else:
             result = _realtime(config, parts, with_link=line_only)
     except StationError as why:
@@ -79,12 +81,19 @@ def _realtime(config: StationConfig, parts: int | None, *, with_link: bool) -> R
     return run.run()
 
 
-def _with_web(station: Path, parts: int | None, as_json: bool) -> int:
+def _with_web(config: StationConfig, station: Path, parts: int | None, as_json: bool) -> int:
     me = [sys.executable, "-m", "inspector"]
     line = [*me, "run", "--station", str(station), "--realtime", "--line-only"]
     line += ["--parts", str(parts)] if parts else []
     line += ["--json"] if as_json else []
-    return supervise(line=line, web=[*me, "web", "--station", str(station)], clock=SystemClock())
+    clock, web = SystemClock(), [*me, "web", "--station", str(station)]
+    folder = JobFolder(config.path(config.web.work) / "jobs")
+    jobs = JobRunner(folder, [*me, "job", "--station", str(station)], clock, _say)
+    return supervise(line=line, web=web, clock=clock, say=_say, jobs=jobs)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _print(result: RunResult, as_json: bool) -> None:

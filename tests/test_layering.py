@@ -24,9 +24,14 @@ LEVELS = {
     "calibration_set": 4,
     "calibrated": 3,
     "recipe": 3,
+    "recipe_changes": 2,
+    "recipe_book": 4,
+    "uploads": 2,
+    "teaching_sets": 6,
     "state": 2,
     "labels": 2,
     "simulation": 3,
+    "jobs": 4,
     "link": 4,
     "camera": 5,
     "vision": 5,
@@ -49,14 +54,18 @@ LEVELS = {
     "station": 8,
     "fast": 8,
     "running": 8,
+    "recipe_change": 8,
     "evaluate": 8,
     "evaluate_report": 8,
     "supervisor": 8,
     "runs": 9,
+    "checkup": 9,
+    "work": 9,
     "benchmark": 9,
 }
 MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web"}
+WEB_MAY |= {"jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
 ONLY_IN = {
     "cv2": {
         "inspector.camera",
@@ -65,6 +74,7 @@ ONLY_IN = {
         "inspector.record.images",
         "inspector.web.live",
         "inspector.web.thumbs",
+        "inspector.web.pictures",
     },
     "onnxruntime": {"inspector.inference"},
     "serial": {"firmware_bridge.port", "firmware_bridge.protocol_sim"},

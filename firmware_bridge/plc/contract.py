@@ -39,7 +39,7 @@ class Contract:
         self.jobs = Jobs(jobs, tell, options.first_piece)
         self.maintenance = Maintenance(options.outputs, tell)
         self.commands = CommandPort(options, self.jobs, self.maintenance, self.trace)
-        self.results = ResultBuffer()
+        self.results = ResultBuffer(tell)
         self.triggers = Triggers()
         self.faults = Faults()
         self.inputs = Inputs()
@@ -64,6 +64,7 @@ class Contract:
         self._watch(now_ns)
         if self.owner not in (None, client):
             self.trace.refuse(Refusal.NOT_THE_WRITER)
+            self._settle(now_ns)
             return False
         old, self.inputs = self.inputs, inputs
         if self.owner is None:
@@ -179,7 +180,7 @@ class Contract:
     def _hear(self, rose: Control, fell: Control, now_ns: int) -> None:
         if fell & Control.TRIGGER_ENABLE:
             self.sticky &= ~(Status.TRIGGER_ACK | Status.MISSED_TRIGGER)
-        if rose & Control.RESULTS_ACK and not self.results.take_back():
+        if rose & Control.RESULTS_ACK and not self.results.acknowledge():
             self.trace.refuse(Refusal.ACK_WITHOUT_RESULT)
         if fell & Control.RESULTS_ACK:
             self._block_held = False
@@ -205,11 +206,9 @@ class Contract:
             self._tell(TriggerRefused(part_id, self.trace.refuse(why), now_ns))
             return
         self.sticky = self.sticky & ~Status.MISSED_TRIGGER | Status.TRIGGER_ACK
-        part_id = self._accept(part_id, self.inputs.trigger_encoder, now_ns)
-        self.triggers.exposing = part_id
-        self._tell(
-            Triggered(part_id, self.triggers.acquisition_id, self.inputs.trigger_encoder, self.jobs.current, now_ns)
-        )
+        encoder = self.inputs.trigger_encoder
+        part_id = self.triggers.exposing = self._accept(part_id, encoder, now_ns)
+        self._tell(Triggered(part_id, self.triggers.acquisition_id, encoder, self.jobs.current, now_ns))
 
     def _accept(self, part_id: int, encoder: int, now_ns: int) -> int:
         jobs = self.jobs

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firmware_bridge.plc.signals import Refusal
+from firmware_bridge.plc.signals import PlcVerdict, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,21 @@ class TriggerRefused:
     part_id: int
     why: Refusal
     at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResultTaken:
+    """The PLC acknowledged the result that was shown: this is what it knows of the part."""
+
+    part_id: int
+    verdict: PlcVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLost:
+    """A result that the PLC never acknowledged: no room, nobody there, or withdrawn by a fault."""
+
+    part_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,8 @@ class FaultRaised:
 PlcEvent = (
     Triggered
     | TriggerRefused
+    | ResultTaken
+    | ResultLost
     | JobWanted
     | FirstPieceApproved
     | MaintenanceChanged

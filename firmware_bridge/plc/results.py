@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from firmware_bridge.plc.events import PlcEvent, ResultLost, ResultTaken
 from firmware_bridge.plc.fields import Value
 from firmware_bridge.plc.signals import LengthUnit, PlcVerdict, ResultFlag
 
@@ -103,7 +105,8 @@ class InFlight:
 class ResultBuffer:
     """See the module. `valid` is RESULTS_VALID; the block is empty but for its inspection id while it is False."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[PlcEvent], None]) -> None:
+        self._tell = tell
         self.waiting: deque[tuple[int, Result]] = deque()
         self.shown: Result | None = None
         self.inspection_id = 0
@@ -122,6 +125,7 @@ class ResultBuffer:
         """
         self.last_id = self.last_id % 0xFFFF + 1
         if not wanted or len(self.waiting) >= (DEPTH if deep else int(not self.valid)):
+            self._tell(ResultLost(result.part_id))
             return False
         self.waiting.append((self.last_id, result))
         return True
@@ -139,10 +143,19 @@ class ResultBuffer:
         self.completed = not self.completed
         return self.shown
 
-    def take_back(self) -> bool:
-        """Empty the block; whether there was a result in it."""
-        was_valid, self.shown = self.valid, None
-        return was_valid
+    def acknowledge(self) -> bool:
+        """The PLC has the result: empty the block; False if there was none in it."""
+        if self.shown is None:
+            return False
+        self._tell(ResultTaken(self.shown.part_id, self.shown.verdict))
+        self.shown = None
+        return True
+
+    def take_back(self) -> None:
+        """Empty the block, whatever the PLC knows of it."""
+        if self.shown is not None:
+            self._tell(ResultLost(self.shown.part_id))
+        self.shown = None
 
     def doom(self) -> None:
         """A fault: what waits is no PASS any more."""
@@ -152,6 +165,8 @@ class ResultBuffer:
         """Drop what waits; what was dropped."""
         dropped = [result for _, result in self.waiting]
         self.waiting.clear()
+        for result in dropped:
+            self._tell(ResultLost(result.part_id))
         return dropped
 
     def values(self) -> dict[str, Value]:

@@ -19,6 +19,8 @@ from inspector.types import Defect
 
 Mask = npt.NDArray[np.bool_]
 Affine = npt.NDArray[np.float64]
+# How much finer than the map's cells an ignore region is drawn, so that no cell that it touches is missed.
+_FINER = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +71,21 @@ def shrink_mask(mask: Mask, shape: tuple[int, int]) -> Mask:
 
 
 def make_regions(recipe: Recipe, shape: tuple[int, int], ignore: Mask | None = None) -> Regions:
-    """The recipe's zones, and all that is in none, without the ignore mask (True is ignored; any size, the whole
-    patch), on a (h, w) map. A zone that comes later in the recipe wins where two overlap."""
+    """The recipe's zones, and all that is in none, without the recipe's ignore regions and the ignore mask (True is
+    ignored; any size, the whole patch), on a (h, w) map. A zone that comes later in the recipe wins where two overlap;
+    a cell is ignored if any of it is."""
     owner = np.zeros(shape, np.int32)
     for number, zone in enumerate(recipe.zone, start=1):
         owner[polygon_mask(zone.polygon, shape)] = number
-    if ignore is not None:
-        owner[shrink_mask(ignore, shape)] = -1
+    fine = (_FINER * shape[0], _FINER * shape[1])
+    masks = [polygon_mask(region.polygon, fine) for region in recipe.ignore_region]
+    for mask in masks if ignore is None else [*masks, ignore]:
+        owner[shrink_mask(mask, shape)] = -1
     thresholds = [recipe.threshold, *(zone.threshold for zone in recipe.zone)]
-    masks = (owner == number for number in range(len(thresholds)))
+    owned = (owner == number for number in range(len(thresholds)))
     regions = (
         Region(mask=mask, threshold=limit, whole=bool(mask.all()))
-        for mask, limit in zip(masks, thresholds, strict=True)
+        for mask, limit in zip(owned, thresholds, strict=True)
     )
     return Regions(
         regions=tuple(region for region in regions if region.mask.any()),

@@ -29,6 +29,9 @@ from inspector.types import StationStatus
 
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
+WAIT_S = 5.0
+# A recipe is loaded and its model proven before the line answers.
+RECIPE_WAIT_S = 60.0
 
 
 class LinkClient:
@@ -88,10 +91,11 @@ class LinkClient:
         if self._writer is not None:
             self._writer.transport.abort()
 
-    async def command(self, what: CommandKind, argument: str, user: str, timeout_s: float = 5.0) -> Reply:
+    async def command(self, what: CommandKind, argument: str, user: str, timeout_s: float | None = None) -> Reply:
         """Ask the line and wait for its answer; raises LinkError where there is no line or no answer in time."""
         if self._writer is None:
             raise LinkError(f"the line is not connected: {self.trouble}")
+        timeout_s = timeout_s or (RECIPE_WAIT_S if what == "recipe" else WAIT_S)
         command = Command(id=next(self._ids), what=what, argument=argument, user=user)
         self._asked[command.id] = asyncio.get_running_loop().create_future()
         try:

@@ -66,6 +66,11 @@ def thumbnail(pixels: Pixels) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def write_thumbnail(path: Path, pixels: Pixels) -> None:
+    """Write a thumbnail as the JPEG `path`."""
+    cv2.imwrite(str(path), pixels)
+
+
 def _look(picture: Picture) -> _Look:
     grey = cv2.cvtColor(picture.pixels, cv2.COLOR_BGR2GRAY)
     scale = min(1.0, 512 / max(grey.shape))

@@ -82,6 +82,11 @@ def read_mask(path: Path, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
     return np.asarray(small) > 63
 
 
+def write_mask(path: Path, mask: npt.NDArray[np.bool_]) -> None:
+    """Write a mask (H, W) as the PNG `path`, white where it is set."""
+    cv2.imwrite(str(path), mask.astype(np.uint8) * 255)
+
+
 def warp_map(
     values: npt.NDArray[np.float32],
     transform: npt.NDArray[np.float64],

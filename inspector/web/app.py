@@ -28,7 +28,7 @@ from inspector.link.client import LinkClient
 from inspector.people.accounts import Accounts
 from inspector.people.store import WebStore
 from inspector.record.reader import Reader, store_url
-from inspector.web import errors, login, routes, users, views
+from inspector.web import errors, login, routes, users, views, work_pages
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
@@ -102,6 +102,7 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
     app.state.error_page = login.error_page
     for router in (routes.read, routes.commands, routes.other, login.api, views.pages, login.pages, users.pages):
         app.include_router(router)
+    work_pages.mount(app, config, clock)
     # Pages and pictures are small or packed already; what a cold panel loads is scripts and style sheets.
     app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), minimum_size=500, compresslevel=6))
     app.add_middleware(_Door, own_hosts=LOOPBACK if config.web.host in LOOPBACK else ())
@@ -148,7 +149,9 @@ class _Door:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *more]
+                own = {name for name, _ in message["headers"]}
+                # A page may bring a stricter policy of its own: two of them would have to agree.
+                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in own)]
             await send(message)
 
         if scope["type"] in ("http", "websocket") and not self._is_own(scope):

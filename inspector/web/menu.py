@@ -26,6 +26,12 @@ MENU: tuple[Page, ...] = (
     Page("/", mark("Live"), Role.WATCH, "live", panel=True),
     Page("/users", mark("Users"), Role.ADMIN, "users"),
     Page("/audit", mark("Audit log"), Role.QUALITY, "book"),
+    Page("/recipes", mark("Recipes"), Role.QUALITY, "book"),
+    Page("/teach", mark("Teach"), Role.QUALITY, "box"),
+    Page("/jobs", mark("Jobs"), Role.QUALITY, "clock"),
+    Page("/health", mark("Health"), Role.INTEGRATOR, "health"),
+    Page("/cameras", mark("Cameras"), Role.INTEGRATOR, "lens"),
+    Page("/calibration", mark("Calibration"), Role.INTEGRATOR, "ruler"),
     Page("/components", mark("Components"), Role.WATCH, "grid"),
     Page("/more", mark("More"), Role.WATCH, "more", panel=True),
 )

@@ -47,7 +47,7 @@ class StatusOut(BaseModel):
     line: LineOut
     status: dict[str, Any] | None = Field(
         description="What the line last said: station, state, recipe_id, recipe_rev, counts, alarms, latency_ms, "
-        "slack_ms, link, queues, last_part_id, at_utc, camera_trouble, preparing, "
+        "slack_ms, link, queues, camera, last_part_id, at_utc, camera_trouble, preparing, "
         "test_left_s, unchecked. Null before the first; old when status_age_s is large."
     )
 

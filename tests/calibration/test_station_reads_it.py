@@ -21,11 +21,11 @@ from calibration.views import View, find
 from calibration.writing import result_tables, write_result
 from inspector.calibrated import CameraId, load_plane
 from inspector.calibration_set import load_calibration
+from inspector.checkup import check
 from inspector.clock import SystemClock
 from inspector.config import CalibrationConfig, StationConfig, load_station
 from inspector.errors import ConfigError
 from inspector.types import OutcomeKind, Verdict
-from inspector.verbs_check import check
 from tests.calibration.rendered import Camera, render
 from tests.calibration.test_calibrated import CAMERA, LENS, MATRIX
 from tests.calibration.test_plane import BOARD, SIZE

@@ -36,11 +36,11 @@ class Bench:
             self.contract.state(PackMl.EXECUTE, 0)
             self.contract.pulse(0)
 
-    def sleep(self, ms: float, *, pulsing: bool = True) -> None:
-        """Time passes in steps of at most 20 ms, the line pulses."""
+    def sleep(self, ms: float, *, pulsing: bool = True, step_ms: int = 20) -> None:
+        """Time passes in steps, the line pulses."""
         end_ns = self.now_ns + round(ms * MS)
         while self.now_ns < end_ns:
-            self.now_ns = min(self.now_ns + 20 * MS, end_ns)
+            self.now_ns = min(self.now_ns + step_ms * MS, end_ns)
             if pulsing:
                 self.contract.pulse(self.now_ns)
             self.image.tick()
@@ -102,10 +102,10 @@ class Master:
     def clear(self, bits: Control) -> dict[str, Value]:
         return self.cycle(control=self.control & ~bits)
 
-    def wait(self, ms: float) -> dict[str, Value]:
+    def wait(self, ms: float, step_ms: int = 20) -> dict[str, Value]:
         """A living PLC lets time pass."""
-        for _ in range(round(ms / 20)):
-            self.bench.sleep(20)
+        for _ in range(round(ms / step_ms)):
+            self.bench.sleep(step_ms, step_ms=step_ms)
             self.cycle()
         return self.seen
 

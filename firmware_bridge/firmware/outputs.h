@@ -1,0 +1,34 @@
+/* The outputs: windows of the gate and pulses of the sorters as timed edges, and the limits no output may exceed.
+ *
+ * It decides when an output moves and that it cannot stay on; not which part deserves what (that is parts). */
+#ifndef OUTPUTS_H
+#define OUTPUTS_H
+
+#include "belt.h"
+
+#define WINDOWS 4
+
+extern bool outputs_gate; /* the gate is energised */
+
+void outputs_reset(void);
+void outputs_poll(void);
+
+/* The gate is to be energised from place `start` to place `until` for part `number`; false if too many wait. */
+bool outputs_window(uint32_t start, uint32_t until, uint32_t number);
+bool outputs_window_near(uint32_t start, uint32_t number); /* the last window ends too close before `start` */
+void outputs_drop(void);                                   /* forget all windows and pulses, de-energise the ejectors */
+void outputs_purge(uint32_t until);                        /* energise the gate up to a place, whatever comes */
+bool outputs_purging(void);
+
+void outputs_camera(uint32_t number, uint32_t at); /* the next trigger is for this part; number 0: for none */
+uint32_t outputs_camera_fired(uint32_t *clock);    /* the part it was made for since the last call, and when; or 0 */
+
+bool outputs_sort(uint8_t ejector, uint32_t start); /* a pulse of sorter 1 to 3; false if it is still busy */
+void outputs_line_run(bool run);
+
+/* What parts is asked or told. */
+bool parts_next_start(uint32_t *start); /* where the window of the next undecided part would start */
+void parts_shut_down(uint8_t fault);
+void parts_gate_cut(void);              /* the gate had to be switched off before its window was over */
+
+#endif

@@ -1,0 +1,109 @@
+"""The ejectors 1 to 3 of the simulated reject controller: a pulse for a part that its verdict named.
+
+What it is: when a sorter moves, and that it cannot stay on; it mirrors the firmware's `outputs`. What it is not: the
+gate (`simulated_outputs`). One thread at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from firmware_bridge.belt import PartState
+from firmware_bridge.codes import Key
+from firmware_bridge.simulated_outputs import Due, Place
+
+_MS = 1_000_000
+
+
+class Sorter:
+    """One of the ejectors 1 to 3: a pulse for a part that its verdict named."""
+
+    def __init__(self, place: Place, number: int, moved: Callable[[int, bool, int], None]) -> None:
+        self._place = place
+        self._number = number
+        self._moved = moved
+        self._start: int | None = None
+        self._since_ns: int | None = None
+        self._on = False
+        self.limited = 0
+
+    def fire(self, start: int) -> None:
+        """A pulse from count `start` on, unless it is still busy."""
+        if self._on or self._start is not None:
+            self.limited += 1
+        else:
+            self._start = start
+
+    def off(self, now_ns: int) -> None:
+        """De-energise and forget."""
+        self._start = None
+        if self._on:
+            self._end(now_ns)
+
+    def agenda(self) -> Iterator[Due]:
+        """See `Gate.agenda`."""
+        if not self._on and self._start is None:
+            return
+        config = self._place.config
+        on_ms, _, max_ms, min_off_ms = (config[Key(Key.EJECT_1_ON_MS + 5 * (self._number - 1) + i)] for i in range(4))
+        if self._on and self._since_ns is not None:
+            yield self._since_ns + min(on_ms, max_ms) * _MS, self._end
+        elif self._start is not None:
+            when = self._place.when(self._start)
+            rested_ns = 0 if self._since_ns is None else self._since_ns + min_off_ms * _MS
+            if when is not None:
+                yield when, self._begin if when >= rested_ns else self._skip
+
+    def _begin(self, now_ns: int) -> None:
+        self._start, self._on, self._since_ns = None, True, now_ns
+        self._moved(self._number, True, now_ns)
+
+    def _skip(self, now_ns: int) -> None:
+        del now_ns
+        self._start = None
+        self.limited += 1
+
+    def _end(self, now_ns: int) -> None:
+        self._on, self._since_ns = False, now_ns
+        self._moved(self._number, False, now_ns)
+
+
+class Sorters:
+    """All three. `moved` is called with the number of a sorter, its new state and the time."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.moved: Callable[[int, bool, int], None] = lambda _number, _on, _at_ns: None
+        self._sorters = [Sorter(place, number, self._moved) for number in (1, 2, 3)]
+
+    @property
+    def limited(self) -> int:
+        """How often a pulse was left out."""
+        return sum(sorter.limited for sorter in self._sorters)
+
+    def start(self, part: PartState, now_ns: int) -> int:
+        """The count at which the sorter that this part's verdict named must begin to move."""
+        base, config = 5 * (part.eject - 1), self._place.config
+        lead = self._place.per_ms(config[Key(Key.EJECT_1_LEAD_MS + base)], now_ns)
+        return part.seen_count + config[Key(Key.EJECT_1_COUNT + base)] - lead
+
+    def fire(self, part: PartState, allowed: bool, now_ns: int) -> None:
+        """The part comes near its sorter: fire it if that is wired, allowed and not too late."""
+        number, start = part.eject, self.start(part, now_ns)
+        wired = self._place.config[Key(Key.EJECT_1_COUNT + 5 * (number - 1))]
+        part.eject = 0
+        if allowed and wired and self._place.count_at(now_ns) < start:
+            self._sorters[number - 1].fire(start)
+
+    def off(self, now_ns: int) -> None:
+        """De-energise all and forget."""
+        for sorter in self._sorters:
+            sorter.off(now_ns)
+
+    def agenda(self) -> Iterator[Due]:
+        """What comes next."""
+        for sorter in self._sorters:
+            yield from sorter.agenda()
+
+    def _moved(self, number: int, on: bool, at_ns: int) -> None:
+        self.moved(number, on, at_ns)

@@ -1,0 +1,176 @@
+"""The binary as a thing: its size, its stack, its birth, and the races that only the machine code can have."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from firmware_bridge import framing
+from firmware_bridge.flash import FLASH_BYTES, FOLDER, HAL, RAM_BYTES, build
+from firmware_bridge.protocol import Command, Counters, Encoder, Hello, Ident, Judge, Key, Mode, Order, Verdict, Why
+from tests.firmware.bench import BUSY, ENCODER, QUIET, SORTERS, Bench, feed, moved
+from tests.firmware.board import GATE, LINE_RUN, MS, TICK, Board
+
+SRAM = range(0x100, 0x900)
+PAINT = 0xA5
+
+
+def test_it_fits_the_chip_with_room() -> None:
+    built = build()
+    print(f"{built.flash_bytes} bytes of flash, {built.ram_bytes} of RAM")
+    assert built.flash_bytes <= FLASH_BYTES == 16 * 1024
+    assert built.ram_bytes <= RAM_BYTES == 1536
+
+
+def test_the_stack_never_meets_the_data() -> None:
+    """Memory between data and stack is painted; what was walked on after a busy second tells how deep the stack went."""
+    board = Board()
+    end = board.chip.symbols["_end"]
+    stack = int.from_bytes(board.chip.memory(0x5D, 2), "little")
+    board.chip.poke_at(end, bytes([PAINT]) * (stack - 16 - end))
+    board.start(BUSY | SORTERS)
+    board.chip.encoder(ENCODER)
+    random = np.random.default_rng(1)
+    for _ in range(20):
+        board.chip.write(random.bytes(200))
+        board.chip.write(framing.encode(b"\x08") + framing.encode(b"\x07" + bytes(4) + b"\x20"))
+        board.run_ms(20)
+    feed(board, 50, sorters=3)
+    board.say(Command(Order.STOP), Command(Order.RESET))
+    board.run_ms(20)
+    painted = board.chip.memory(end, SRAM.stop - end)
+    deepest = end + len(painted) - len(painted.lstrip(bytes([PAINT])))
+    used = SRAM.stop - deepest
+    print(f"data {end - SRAM.start}, stack {used} at its deepest, {deepest - end} bytes never used")
+    assert deepest - end >= 64
+    board.close()
+
+
+def test_nothing_writes_a_timer_flag() -> None:
+    """In simavr 1.6 a write to TIFRn clears all flags of the timer, and the clock loses an overflow."""
+    for path in FOLDER.glob("hal_avr*.c"):
+        assert not re.search(r"TIFR\d\s*[|&^]?=[^=]", path.read_text()), path.name
+    assert {path.name for path in FOLDER.glob("hal_avr*.c")} == set(HAL)
+
+
+def test_every_birth_has_a_number_of_its_own() -> None:
+    board = Board()
+    numbers = []
+    for _ in range(4):
+        board.say(Hello(0))
+        board.run_ms(20)
+        numbers.append(board.last(Ident).boot)
+        board.chip.reset()
+        board.run_ms(100)
+    assert numbers == [1, 2, 3, 4]
+    board.close()
+
+
+def test_a_reset_lets_go_of_everything_and_remembers_how_many_it_saw() -> None:
+    board = Board()
+    board.start(QUIET)
+    feed(board, 3)
+    board.part(board.chip.cycle + MS, 4 * MS)
+    board.run_ms(3)
+    assert board.chip_outputs() & LINE_RUN
+    at = board.chip.cycle
+    board.chip.reset()
+    board.run_ms(100)
+    assert [level for cycle, level in board.edges if cycle >= at] == [0]
+    board.say(Hello(0))
+    board.run_ms(20)
+    ident = board.last(Ident)
+    assert (ident.boot, ident.previous_parts, ident.config_crc, ident.reset_cause) == (2, 4, 0, 2)
+    assert board.status().mode == Mode.BOOT
+    board.close()
+
+
+@pytest.mark.parametrize("guard", [1, 2, 3])
+def test_an_edge_that_is_due_when_it_is_planned_is_not_missed(guard: int) -> None:
+    """The deadline lies within a turn of the main loop before the gate: a compare that has gone by would come again only
+    32 ms later, when the timer has turned round."""
+    board = Board()
+    board.start(QUIET | {Key.GUARD_COUNT: guard, Key.LEAD_MS: 0})
+    feed(board, 150)
+    rows = list(board.rows().values())
+    assert {row.why for row in rows} == {Why.EARNED}
+    wanted = [board.clock_zero + TICK * (row.seen_clock + QUIET[Key.GATE_COUNT] * 128) for row in rows]
+    late = [at - due for at, due in zip(moved(board.edges, GATE, True), wanted, strict=True)]
+    assert max(late) < MS
+    assert max(late) > 100, "none was late: the test has not met its case"
+    board.close()
+
+
+@pytest.mark.parametrize("encoder", [Encoder.SINGLE, Encoder.CLOCK])
+def test_clock_and_count_may_run_over(encoder: Encoder) -> None:
+    """Both counters are a moment before 2**32 when the first part comes."""
+    board = Board()
+    board.chip.poke("clock_high", 0xFFFC, 2)
+    board.chip.poke("count_high", 0xFFFF, 2)
+    board.chip.poke("count_low", 0xFFFF - 2000, 2)
+    board.run_ms(5)
+    board.start((BUSY if encoder else QUIET) | {Key.ENCODER: encoder})
+    board.chip.encoder(ENCODER)
+    feed(board, 20)
+    rows = board.rows()
+    assert {row.why for row in rows.values()} == {Why.EARNED}
+    assert rows[1].seen_clock > 2**31 > rows[20].seen_clock
+    if encoder:
+        assert rows[1].seen_count > 2**31 > rows[20].seen_count
+    assert len(moved(board.edges, GATE, True)) == 20
+    board.close()
+
+
+def test_every_edge_of_every_output_is_made(busy: Bench) -> None:
+    """Edges of several outputs at one count must not hold each other up."""
+    assert len(moved(busy.board.edges, GATE, True)) == len(moved(busy.board.edges, GATE, False)) == len(busy.seen)
+    busy.board.chip.write(framing.encode(b"\x08"))
+    busy.board.run_ms(10)
+    counters = busy.board.last(Counters)
+    assert counters.overruns == 0
+    # MAX_ON_MS is shorter than a part, so that each opening of the gate was cut short, and nothing else was.
+    assert counters.limited == len(busy.seen)
+
+
+def test_a_running_encoder_that_turns_back_and_forth_is_counted_by_its_high_water_mark() -> None:
+    board = Board()
+    board.start(BUSY)
+    at = board.status().count
+    board.chip.encoder(1600)
+    board.run_ms(50)
+    there = board.status().count
+    board.chip.encoder(1600, back=True)
+    board.run_ms(20)
+    assert board.status().count - there <= 60
+    still = board.status().count
+    board.run_ms(5)
+    assert board.status().count == still > at
+    board.chip.encoder(1600)
+    board.run_ms(20)
+    assert board.status().count == still, "it has not come back to where it was yet"
+    board.run_ms(60)
+    assert board.status().count > still
+    board.close()
+
+
+def test_noise_on_the_line_passes_nobody() -> None:
+    board = Board()
+    board.start(QUIET)
+    random = np.random.default_rng(2)
+    for number in range(1, 21):
+        board.part(board.chip.cycle + MS, 4 * MS)
+        data = bytearray(framing.encode(b"\x05" + b"\x01\0\0\0" + number.to_bytes(4, "little") + b"\x01\0"))
+        data[int(random.integers(0, len(data) - 1))] ^= 1 << int(random.integers(0, 8))
+        board.chip.write(random.bytes(30) + b"\0" + bytes(data))
+        board.run_ms(20)
+    board.run_ms(100)
+    assert {row.why for row in board.rows().values()} == {Why.NO_VERDICT}
+    assert len(board.rows()) == 20
+    assert not moved(board.edges, GATE, True)
+    assert board.status().damaged >= 20
+    board.say(Judge(1, 1, Verdict.PASS))
+    board.run_ms(5)
+    assert board.status().mode == Mode.RUN
+    board.close()

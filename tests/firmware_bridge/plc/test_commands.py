@@ -1,0 +1,205 @@
+"""Jobs, the first piece and maintenance, asked for by the PLC or a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from firmware_bridge.plc.events import FaultsReset, FirstPieceApproved, MaintenanceChanged, OutputFired, OutputForced
+from firmware_bridge.plc.inputs import Options
+from firmware_bridge.plc.signals import Command, Control, Fault, PackMl, PlcVerdict, Refusal, Status
+from tests.firmware_bridge.plc.made import Bench, Master
+
+
+def start(options: Options | None = None) -> tuple[Bench, Master]:
+    bench = Bench(options)
+    master = Master(bench)
+    master.start()
+    return bench, master
+
+
+def order(master: Master, command: Command, argument: int = 0) -> Status:
+    """Ask for a command and let go; the status while it was asked for."""
+    master.set(Control.EXECUTE_COMMAND, command=command, command_argument=argument)
+    status = master.status
+    master.clear(Control.EXECUTE_COMMAND)
+    return status
+
+
+def test_a_job_is_changed_between_two_parts_and_echoed() -> None:
+    bench, master = start()
+    master.trigger(1)
+    bench.contract.exposed(1, bench.now_ns)
+    master.set(Control.EXECUTE_COMMAND, command=Command.CHANGE_JOB, command_argument=2)
+    assert master.status & Status.COMMAND_EXECUTING
+    assert master.status & Status.JOB_BUSY
+    assert (master.seen["requested_job"], master.seen["current_job"]) == (2, 1)
+    assert bench.wanted() == [], "a part is under way"
+    master.set(Control.TRIGGER, trigger_part_id=2)
+    assert master.seen["error_code"] == Refusal.JOB_BUSY
+    bench.answer(1)
+    assert bench.wanted() == [2]
+    bench.contract.job_done(2, 0xBEEF, bench.now_ns)
+    seen = master.clear(Control.TRIGGER)
+    assert master.status & Status.COMMAND_COMPLETED
+    assert (seen["current_job"], seen["settings_checksum"], seen["recipe"]) == (2, 0xBEEF, "bottle")
+    assert (seen["result_job"], seen["result_checksum"]) == (1, 0xC0FFEE)
+    master.acknowledge()
+    assert not master.clear(Control.EXECUTE_COMMAND)["requested_job"]
+    assert not master.status & Status.COMMAND_COMPLETED
+    master.trigger(3)
+    bench.answer(3)
+    assert master.cycle()["result_job"] == 2
+
+
+def test_an_unknown_job_is_refused_and_the_old_one_stays() -> None:
+    bench, master = start()
+    status = order(master, Command.CHANGE_JOB, 77)
+    assert status & Status.COMMAND_FAILED
+    assert (master.seen["error_code"], master.seen["current_job"]) == (Refusal.UNKNOWN_JOB, 1)
+    assert bench.wanted() == []
+    assert master.status & Status.TRIGGER_READY
+    assert not master.status & Status.COMMAND_FAILED
+
+
+def test_the_job_that_is_there_is_done_at_once() -> None:
+    bench, master = start()
+    assert order(master, Command.CHANGE_JOB, 1) & Status.COMMAND_COMPLETED
+    assert bench.wanted() == []
+
+
+def test_a_job_that_cannot_be_changed_leaves_the_old_one() -> None:
+    bench, master = start()
+    master.set(Control.EXECUTE_COMMAND, command=Command.CHANGE_JOB, command_argument=2)
+    bench.contract.job_failed(bench.now_ns)
+    master.cycle()
+    assert master.status & Status.COMMAND_FAILED
+    assert (master.seen["error_code"], master.seen["current_job"]) == (Refusal.JOB_FAILED, 1)
+    assert not master.status & Status.JOB_BUSY
+
+
+def test_a_change_that_never_ends_is_a_fault_until_the_job_is_known_again() -> None:
+    bench, master = start(Options(job_timeout_ms=200))
+    master.set(Control.EXECUTE_COMMAND, command=Command.CHANGE_JOB, command_argument=2)
+    master.wait(300)
+    assert master.status & Status.COMMAND_FAILED
+    assert (master.seen["error_code"], master.faults) == (Refusal.JOB_TIMEOUT, Fault.JOB)
+    master.set(Control.FAULT_RESET)
+    assert master.faults == Fault.JOB
+    bench.contract.job_done(2, 1, bench.now_ns)
+    master.clear(Control.FAULT_RESET | Control.EXECUTE_COMMAND)
+    master.set(Control.FAULT_RESET)
+    assert not master.faults
+    assert master.seen["current_job"] == 2
+
+
+def test_a_second_command_waits_its_turn() -> None:
+    bench, master = start()
+    order(master, Command.CHANGE_JOB, 2)
+    assert master.status & Status.COMMAND_EXECUTING
+    status = order(master, Command.CHANGE_JOB, 1)
+    assert status & Status.COMMAND_FAILED
+    assert status & Status.COMMAND_EXECUTING
+    bench.contract.job_done(2, 1, bench.now_ns)
+    master.cycle()
+    assert not master.status & (Status.COMMAND_EXECUTING | Status.COMMAND_COMPLETED | Status.COMMAND_FAILED)
+    assert master.seen["current_job"] == 2
+
+
+def test_a_person_may_change_the_job_too() -> None:
+    bench, master = start()
+    bench.contract.job_done(2, 5, bench.now_ns)
+    assert master.cycle()["current_job"] == 2
+    with pytest.raises(ValueError, match="wanted one of"):
+        bench.contract.job_done(9, 5, bench.now_ns)
+
+
+def test_until_the_first_piece_is_approved_nothing_passes() -> None:
+    bench, master = start(Options(first_piece=True))
+    assert master.status & Status.FIRST_PIECE_WANTED
+    assert master.one(1) == PlcVerdict.UNKNOWN
+    assert master.one(2, PlcVerdict.REJECT) == PlcVerdict.REJECT
+    master.trigger(3)
+    assert order(master, Command.APPROVE_FIRST_PIECE) & Status.COMMAND_COMPLETED
+    assert bench.events(FirstPieceApproved)
+    bench.answer(3)
+    assert master.cycle()["verdict"] == PlcVerdict.UNKNOWN, "triggered before the approval"
+    master.acknowledge()
+    assert master.one(4) == PlcVerdict.PASS
+    assert order(master, Command.APPROVE_FIRST_PIECE) & Status.COMMAND_FAILED
+    order(master, Command.CHANGE_JOB, 2)
+    bench.contract.job_done(2, 1, bench.now_ns)
+    assert master.one(5) == PlcVerdict.UNKNOWN
+    assert bench.contract.approve_first_piece(bench.now_ns) is Refusal.NONE
+    assert master.one(6) == PlcVerdict.PASS
+
+
+def test_approval_can_be_kept_for_a_person() -> None:
+    bench, master = start(Options(first_piece=True, plc_may_approve=False))
+    assert order(master, Command.APPROVE_FIRST_PIECE) & Status.COMMAND_FAILED
+    assert master.seen["error_code"] == Refusal.NOT_ALLOWED
+    assert master.one(1) == PlcVerdict.UNKNOWN
+    assert bench.refused(Refusal.NOT_ALLOWED) == 1
+
+
+def test_outputs_are_forced_in_maintenance_only_and_for_ten_seconds() -> None:
+    bench, master = start()
+    contract = bench.contract
+    assert contract.force(0, True, bench.now_ns) is Refusal.NOT_IN_MAINTENANCE
+    assert contract.enter_maintenance(bench.now_ns) is Refusal.LINE_IS_RUNNING
+    master.clear(Control.TRIGGER_ENABLE | Control.LINE_RUNNING)
+    contract.state(PackMl.STOPPED, bench.now_ns)
+    assert contract.enter_maintenance(bench.now_ns) is Refusal.NONE
+    assert master.cycle()["not_ready"] == Refusal.MAINTENANCE
+    assert master.status & Status.MAINTENANCE
+    assert contract.force(2, True, bench.now_ns) is Refusal.UNKNOWN_OUTPUT
+    assert contract.force(1, True, bench.now_ns) is Refusal.NONE
+    assert contract.fire(0, bench.now_ns) is Refusal.NONE
+    assert master.cycle()["forced"] == 0b10
+    master.cycle(heartbeat_timeout=2_000)
+    master.wait(9_500, 500)
+    assert master.seen["forced"] == 0b10
+    master.wait(500, 500)
+    assert master.seen["forced"] == 0
+    assert bench.events(OutputForced) == [OutputForced(1, True), OutputForced(1, None)]
+    assert bench.events(OutputFired) == [OutputFired(0)]
+    master.wait(589_500, 500)
+    assert master.status & Status.MAINTENANCE
+    master.wait(500, 500)
+    assert not master.status & Status.MAINTENANCE
+
+
+def test_a_running_line_ends_maintenance_and_every_force() -> None:
+    bench, master = start()
+    master.clear(Control.TRIGGER_ENABLE | Control.LINE_RUNNING)
+    bench.contract.state(PackMl.IDLE, bench.now_ns)
+    assert order(master, Command.ENTER_MAINTENANCE) & Status.COMMAND_COMPLETED
+    assert order(master, Command.TEST_FIRE, 1) & Status.COMMAND_COMPLETED
+    assert order(master, Command.TEST_FIRE, 9) & Status.COMMAND_FAILED
+    bench.contract.force(0, True, bench.now_ns)
+    master.set(Control.LINE_RUNNING)
+    assert not master.status & Status.MAINTENANCE
+    assert [event for event in bench.told if isinstance(event, OutputForced | MaintenanceChanged)] == [
+        MaintenanceChanged(True),
+        OutputForced(0, True),
+        OutputForced(0, None),
+        MaintenanceChanged(False),
+    ]
+    assert order(master, Command.TEST_FIRE, 1) & Status.COMMAND_FAILED
+
+
+def test_an_unknown_command_is_refused_and_a_reset_is_told() -> None:
+    bench, master = start()
+    assert order(master, Command(0)) & Status.COMMAND_FAILED
+    assert master.seen["error_code"] == Refusal.UNKNOWN_COMMAND
+    master.set(Control.FAULT_RESET)
+    assert master.seen["error_code"] == Refusal.NONE
+    assert len(bench.events(FaultsReset)) == 1
+
+
+def test_maintenance_can_be_left() -> None:
+    bench, master = start()
+    master.clear(Control.TRIGGER_ENABLE | Control.LINE_RUNNING)
+    bench.contract.state(PackMl.IDLE, bench.now_ns)
+    bench.contract.enter_maintenance(bench.now_ns)
+    assert order(master, Command.LEAVE_MAINTENANCE) & Status.COMMAND_COMPLETED
+    assert not master.status & Status.MAINTENANCE
