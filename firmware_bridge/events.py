@@ -40,6 +40,14 @@ class PartDecided:
 
 
 @dataclass(frozen=True, slots=True)
+class PartTaken:
+    """The PLC has acknowledged the verdict on a part that it rejects itself; `verdict` is a name of `PlcVerdict`."""
+
+    part_id: int
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
 class PartLost:
     """The eye saw this part, but the controller no longer holds its row (it was overwritten, or it was reset)."""
 
@@ -67,7 +75,7 @@ class Refused:
     text: str
 
 
-Event = PartSeen | PartTriggered | PartDecided | PartLost | Linked | LinkLost | Refused
+Event = PartSeen | PartTriggered | PartDecided | PartTaken | PartLost | Linked | LinkLost | Refused
 
 
 @dataclass(slots=True)

@@ -36,9 +36,11 @@ class Port:
     Raises PortGone from every method when the device is not there.
     """
 
-    def __init__(self, url: str, baud: int) -> None:
+    def __init__(self, url: str, baud: int, parity: str = "none") -> None:
         try:
-            self._serial: Any = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=1.0)
+            self._serial: Any = serial.serial_for_url(
+                url, baudrate=baud, parity=parity[0].upper(), timeout=0, write_timeout=1.0
+            )
         except (OSError, ValueError) as why:
             raise PortGone(f"port {url}: {why}") from why
         self._url = url

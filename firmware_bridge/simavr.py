@@ -31,7 +31,12 @@ class _Stamped(ctypes.Structure):
 
 
 class _Stimulus(ctypes.Structure):
-    _fields_ = (("cycle", ctypes.c_uint64), ("what", ctypes.c_char), ("number", ctypes.c_uint8), ("level", ctypes.c_uint8))
+    _fields_ = (
+        ("cycle", ctypes.c_uint64),
+        ("what", ctypes.c_char),
+        ("number", ctypes.c_uint8),
+        ("level", ctypes.c_uint8),
+    )
 
 
 def library(folder: Path | None = None) -> Path:

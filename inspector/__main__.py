@@ -23,6 +23,8 @@ VERBS = {
     "web": "verbs_web",
     "reset-user": "verbs_web",
     "job": "verbs_job",
+    "backup": "verbs_backup",
+    "restore": "verbs_backup",
 }
 
 

@@ -18,9 +18,11 @@ from inspector.calibrated import (
     Plane,
     PlaneResult,
     Result,
+    Robot,
     RobotResult,
     load_plane,
     load_result,
+    load_robot,
     require,
 )
 from inspector.config import StationConfig
@@ -50,6 +52,11 @@ class Calibration:
     def plane(self) -> Plane | None:
         """What measurements in millimetres are made with."""
         return load_plane(self.paths["plane"]) if "plane" in self.paths else None
+
+    @property
+    def robot(self) -> Robot | None:
+        """The robot's frame over the plane's."""
+        return load_robot(self.paths["robot"]) if "robot" in self.paths else None
 
     def stamp(self, row: InspectionRecord) -> InspectionRecord:
         """`row` with this calibration's id, where nobody inspected a picture and so nobody wrote it."""

@@ -7,7 +7,6 @@ Main thread, before anything runs.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspector.errors import ConfigError
+from inspector.key_errors import in_words, key_of
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -96,8 +96,23 @@ class WebConfig(Section):
     port: int = Field(default=8080, ge=0, le=65535)
     token_file: str = "data/token"
     store: str = "data/web.sqlite"
+    teaching: str = "data/teaching"
     yield_target: Fraction = 0.95
     work: str = "data/work"
+
+
+class ShiftConfig(Section):
+    """[[shift]] - a shift of the plant: it begins at `start`, the plant's time, and lasts until the next one begins."""
+
+    name: str = Field(min_length=1, max_length=32)
+    start: str = Field(pattern=r"^([01]\d|2[0-3]):(00|15|30|45)$")
+
+
+SHIFTS = (
+    ShiftConfig(name="early", start="06:00"),
+    ShiftConfig(name="late", start="14:00"),
+    ShiftConfig(name="night", start="22:00"),
+)
 
 
 class MqttConfig(Section):
@@ -109,6 +124,36 @@ class MqttConfig(Section):
     user: str = ""
     password_file: str = ""
     bookmark: str = "data/mqtt.json"
+
+
+class PlcJob(Section):
+    """[[plc.job]] - a recipe and the number by which the PLC asks for it."""
+
+    number: int = Field(ge=1, le=65535)
+    recipe: str
+
+
+class PlcConfig(Section):
+    """[plc] - the PLC beside this station; without the table there is none."""
+
+    wiring: Literal["results", "triggers"]
+    host: str = "127.0.0.1"
+    port: int = Field(default=1502, ge=0, le=65535)
+    serial: str = ""
+    baud: Positive = 19_200
+    parity: Literal["even", "odd", "none"] = "even"
+    unit: int = Field(default=1, ge=1, le=247)
+    allow: list[str] = Field(default_factory=list)
+    clients: int = Field(default=8, ge=1, le=64)
+    idle_ms: int = Field(default=10_000, ge=1000)
+    requests_per_s: int = Field(default=500, ge=10)
+    in_flight: int = Field(default=4, ge=1, le=8)
+    result_timeout_ms: Positive = 1000
+    first_piece: bool = False
+    may_approve: bool = True
+    journal: str = "data/plc.parts"
+    simulated: bool = False
+    job: list[PlcJob] = Field(default_factory=list)
 
 
 class FaultConfig(Section):
@@ -178,8 +223,10 @@ class StationConfig(Section):
     line: LineConfig = LineConfig()
     record: RecordConfig = RecordConfig()
     web: WebConfig = WebConfig()
+    shift: list[ShiftConfig] = Field(default_factory=lambda: list(SHIFTS))
     mqtt: MqttConfig = MqttConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+    plc: PlcConfig | None = None
     simulation: SimulationConfig | None = None
     folder: Path = Field(default=Path("."), exclude=True)
 
@@ -215,7 +262,7 @@ def parse(schema: type[S], tables: dict[str, Any], path: Path) -> S:
     try:
         return schema.model_validate(tables)
     except ValidationError as why:
-        raise ConfigError(f"{path}: {_first_error(schema, why)}") from None
+        raise ConfigError(f"{path}: {in_words(schema, why.errors()[0])}") from None
 
 
 def load_station(path: Path) -> StationConfig:
@@ -233,41 +280,6 @@ def problems(schema: type[S], tables: dict[str, Any]) -> dict[str, str]:
     except ValidationError as why:
         found: dict[str, str] = {}
         for error in why.errors():
-            found.setdefault(_key(error), _in_words(schema, error))
+            found.setdefault(key_of(error), in_words(schema, error))
         return found
     return {}
-
-
-def _first_error(schema: type[Section], why: ValidationError) -> str:
-    return _in_words(schema, why.errors()[0])
-
-
-def _key(error: Any) -> str:
-    return ".".join(str(step) for step in error["loc"])
-
-
-def _in_words(schema: type[Section], error: Any) -> str:
-    key = _key(error)
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _keys_at(schema, error["loc"][:-1]), n=1)
-        return f"unknown key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")
-    if error["type"] == "missing":
-        return f"key '{key}' is missing"
-    return f"key '{key}' is {error['input']!r}: {error['msg']}"
-
-
-def _keys_at(schema: type[Section], steps: tuple[int | str, ...]) -> list[str]:
-    for step in steps:
-        field = schema.model_fields.get(str(step))
-        if field is None:
-            continue
-        inner = [kind for kind in _classes(field.annotation) if issubclass(kind, Section)]
-        if inner:
-            schema = inner[0]
-    return list(schema.model_fields)
-
-
-def _classes(annotation: Any) -> list[type]:
-    if isinstance(annotation, type):
-        return [annotation]
-    return [kind for inner in getattr(annotation, "__args__", ()) for kind in _classes(inner)]

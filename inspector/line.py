@@ -7,7 +7,8 @@ What it is not: which part the picture shows, or what follows from the verdict (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from inspector.calibrated import Plane
 from inspector.clock import perf_ns
@@ -97,6 +98,7 @@ class Line:
             walk.lap("codes")
         output = self.runner.run(self.runner.buffer)
         self._map = (frame.part_id, output.map, prepared.transform)
+        walk.heat = partial(heat_map, output.map.copy(), self._regions, prepared.transform, self._size)
         walk.lap("model")
         found = find_defects(
             output, self._regions, prepared.transform, self._size, self._label, self.runner.card.output.top_cells
@@ -137,6 +139,7 @@ class _Walk:
         self.pose: Pose | None = None
         self.measurements: tuple[Measurement, ...] = ()
         self.codes: tuple[tuple[Code, CodeRead], ...] = ()
+        self.heat: Callable[[], HeatMap] | None = None
 
     def lap(self, stage: str) -> None:
         now_ns = perf_ns()
@@ -166,6 +169,7 @@ class _Walk:
             recipe_rev=recipe.revision,
             model_sha=self._line.runner.model_sha,
             calibration_id=self._line.calibration_id,
+            heat=self.heat,
         )
 
 

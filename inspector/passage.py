@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from firmware_bridge import events
-from firmware_bridge.protocol import Fault, Mode, Status, Why
+from firmware_bridge.protocol import Fault, Mode, Status
 from inspector.alarms import Alarms
 from inspector.clock import Clock
+from inspector.outcomes import outcome_of
 from inspector.sender import Sender
 from inspector.state import Cause, State, after
 from inspector.tracker import OpenPart, Tracker, not_inspected
@@ -34,13 +35,6 @@ from inspector.types import (
 _HELD_FRAMES = 2
 # The controller's word on a trigger may be lost and asked for again; a frame older than this came from nowhere.
 _FRAME_WAITS_NS = 500_000_000
-_KINDS = {
-    Why.EARNED: OutcomeKind.PASSED,
-    Why.NO_VERDICT: OutcomeKind.TOO_LATE,
-    Why.LEASE_EXPIRED: OutcomeKind.TOO_LATE,
-}
-_OUTCOME = {why: (_KINDS.get(why, OutcomeKind.FIRED), why.name) for why in Why}
-
 
 Recorder = Callable[[InspectionRecord, Frame | None, Bookmark], bool]
 
@@ -84,9 +78,8 @@ class Passage:
         elif isinstance(event, events.PartTriggered):
             self._tracker.trigger(event.part_id, event.at_ns)
             return self._waiting_frames()
-        elif isinstance(event, events.PartDecided):
-            kind, reason = _OUTCOME[event.why]
-            self._close(RejectOutcome(part_id=event.part_id, kind=kind, reason=reason, tick=event.count))
+        elif isinstance(event, events.PartDecided | events.PartTaken):
+            self._close(outcome_of(event))
         elif isinstance(event, events.PartLost):
             self._lose(event)
         else:
@@ -176,7 +169,7 @@ class Passage:
         """Tell the controller, and keep what was decided until it answers."""
         if not self._tracker.judged(inspection, frame):
             return
-        slack_ns = self._send.judge(inspection.part_id, inspection.verdict)
+        slack_ns = self._send.judge(inspection.part_id, inspection.verdict, inspection)
         self._tracker.sent(inspection.part_id, None if slack_ns is None else slack_ns / 1e6)
         self.on_judged(inspection, frame)
 

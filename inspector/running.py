@@ -13,17 +13,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from firmware_bridge.bridge import Bridge
 from firmware_bridge.events import Event
-from firmware_bridge.port import BridgeThread
+from firmware_bridge.plc.events import PlcEvent
 from inspector.camera import Guard
 from inspector.camera.base import CameraCounters
 from inspector.clock import Clock
 from inspector.config import StationConfig
+from inspector.controllers import Controller
 from inspector.errors import ConfigError
 from inspector.line import Line
 from inspector.link.server import Asked, LinkServer
 from inspector.passage import Passage
+from inspector.plc_controller import PlcServer
+from inspector.plc_monitor import PlcMonitor
+from inspector.plc_side import PlcSide
 from inspector.recipe import find_recipe
 from inspector.recipe_change import Changed, RecipeChange
 from inspector.record.recorder import Recorder
@@ -42,13 +45,15 @@ _STANDS = "another recipe is taken while the belt stands; the station is {state}
 class Crew:
     """Everything that runs beside the line thread; built by `station`, started and ended by `Running`."""
 
-    bridge: Bridge
-    bridge_thread: BridgeThread
+    controller: Controller
     camera: Guard
     camera_counters: CameraCounters
     camera_thread: CameraThread
     recorder: Recorder
     link: LinkServer | None
+    plc: PlcSide | None = None
+    plc_server: PlcServer | None = None
+    plc_monitor: PlcMonitor | None = None
 
 
 class Running:
@@ -90,7 +95,9 @@ class Running:
     def run(self, parts: int | None = None) -> None:
         """Run until `stopping` is set, or until `parts` parts have their record; then end the crew in order."""
         crew = self._crew
-        crew.bridge_thread.start()
+        crew.controller.start()
+        if crew.plc_server is not None:
+            crew.plc_server.start()
         crew.camera_thread.start()
         try:
             while not self.stopping.is_set() and (parts is None or self._passage.records < parts):
@@ -101,19 +108,28 @@ class Running:
         finally:
             self._end()
 
-    def _take(self, item: Event | Frame) -> None:
+    def _take(self, item: Event | PlcEvent | Frame) -> None:
+        plc = self._crew.plc
         if isinstance(item, Frame):
             self._passage.take(item)
-            return
-        for frame in self._passage.hear(item):
-            self._passage.take(frame)
+        elif isinstance(item, PlcEvent):
+            if plc is not None:
+                plc.hear(item, self._passage)
+        else:
+            frames = self._passage.hear(item)
+            if plc is not None:
+                plc.heard(item)
+            for frame in frames:
+                self._passage.take(frame)
 
     def _look_around(self) -> None:
+        if self._crew.plc is not None:
+            self._crew.plc.look(self._passage, self._line)
         now_ns = self._clock.now_ns()
         if now_ns < self._next_status_ns:
             return
         self._next_status_ns = now_ns + _STATUS_NS
-        self._passage.watch(self._crew.bridge.status, self._crew.bridge.settled)
+        self._crew.controller.watch(self._passage)
         self._watch_crew()
         # A trigger before the camera is there would be a part without a picture.
         if self._autostart and self._passage.state is State.IDLE and self._crew.camera.wait_connected(0.0):
@@ -122,6 +138,8 @@ class Running:
         if self._crew.link is not None:
             self._obey(self._crew.link)
             self._crew.link.publish_status(self.status())
+            if self._crew.plc_monitor is not None and (report := self._crew.plc_monitor.look()) is not None:
+                self._crew.link.publish_plc(report)
 
     def _watch_crew(self) -> None:
         passage, crew = self._passage, self._crew
@@ -133,7 +151,7 @@ class Running:
         passage.alarms.tell(
             "camera_lost", crew.camera_thread.lost, crew.camera_thread.trouble, "check the camera's cable"
         )
-        port_error = crew.bridge_thread.port_error
+        port_error = crew.controller.port_error
         passage.alarms.tell(
             "port_gone", bool(port_error), port_error, "check the controller's cable and [controller] port"
         )
@@ -153,7 +171,19 @@ class Running:
         what = asked.command.what
         if what == "ack":
             return self._passage.acknowledge(asked.command.argument)
+        if what == "plc":
+            return (
+                "this station has no PLC" if self._crew.plc is None else self._crew.plc.command(asked.command.argument)
+            )
         return self._passage.order(Cause(what)) or ""
+
+    def take_line(self, line: Line) -> None:
+        """Between two parts: judge by another line from here on."""
+        self._line = line
+        if line.recipe.id == self._passage.recipe_id:
+            self._passage.inspect = line.inspect  # of two versions of one recipe, what lies on the belt is of the new
+        else:
+            self._passage.change_recipe(line.inspect, line.recipe.id)
 
     def _load(self, recipe_id: str) -> Line:
         """On the thread `recipe`: everything about the recipe is checked before the line hears of it."""
@@ -170,15 +200,13 @@ class Running:
             return changed.trouble
         if line.recipe.id != self._passage.recipe_id and self._passage.state is not State.IDLE:
             return _STANDS.format(state=self._passage.state)
-        self._line = line
-        if line.recipe.id == self._passage.recipe_id:
-            self._passage.inspect = line.inspect  # of two versions of one recipe, what lies on the belt is of the new
-        else:
-            self._passage.change_recipe(line.inspect, line.recipe.id)
+        self.take_line(line)
         return ""
 
     def _judged(self, inspection: Inspection, frame: Frame) -> None:
         self._on_judged(inspection, frame)
+        if self._crew.plc is not None:
+            self._crew.plc.judged(inspection)
         self._last_part_id = inspection.part_id
         self._took_ms.append(sum(inspection.stage_ms.values()))
         if self.first_judged_ns is None:
@@ -191,6 +219,8 @@ class Running:
 
     def _closed(self, record: InspectionRecord) -> None:
         self._on_closed(record)
+        if self._crew.plc is not None:
+            self._crew.plc.closed(record)
         self._without_picture += record.inspection.frame_id is None
         if record.slack_ms is not None:
             self._slack_ms.append(record.slack_ms)
@@ -210,7 +240,6 @@ class Running:
     def status(self) -> StationStatus:
         """The plain picture that the screens get."""
         passage, crew = self._passage, self._crew
-        status = crew.bridge.status
         return StationStatus(
             station=self._config.station.name,
             state=str(passage.state),
@@ -220,16 +249,7 @@ class Running:
             alarms=passage.alarms.all(),
             latency_ms=_spread(self._took_ms),
             slack_ms=_spread(self._slack_ms),
-            link={
-                "linked": crew.bridge.linked,
-                "clock_error_us": crew.bridge.clock_error_ns // 1000,
-                "mode": status.mode if status else None,
-                "fault": status.fault if status else None,
-                "damaged": crew.bridge.counters.damaged,
-                "resent": crew.bridge.counters.resent,
-                "reread": crew.bridge.counters.reread,
-                "reopened": crew.bridge_thread.reopened,
-            },
+            link=crew.controller.numbers(),
             queues={
                 "frames": {"dropped": self._inbox.frames_dropped, "strays": passage.strays},
                 "camera": {
@@ -257,11 +277,12 @@ class Running:
         self._passage.order(Cause.STOP)
         crew.camera_thread.stop()
         crew.camera_thread.join(2.0)
-        crew.bridge_thread.stop()
-        crew.bridge_thread.join(2.0)
+        crew.controller.stop()
         while (item := self._inbox.get(0)) is not None:
-            if not isinstance(item, Frame):
+            if not isinstance(item, Frame | PlcEvent):
                 self._passage.hear(item)
+        if crew.plc_server is not None:
+            crew.plc_server.stop()
         crew.camera.close()
         crew.recorder.close()
         if crew.link is not None:

@@ -6,30 +6,35 @@ choice of parts (`station`). Main thread of the line process.
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from firmware_bridge.port import BridgeThread, Port
+from firmware_bridge.plc.modbus_tcp import ModbusTcpServer
 from firmware_bridge.protocol_sim import register
 from inspector import station
 from inspector.camera import Guard, open_camera
 from inspector.camera.simulated import seeded_faults
 from inspector.clock import Clock, SimulatedClock, SystemClock
 from inspector.config import FaultConfig, StationConfig
+from inspector.connecting import Around, connect
 from inspector.errors import ConfigError
 from inspector.fast import FastRun, Life
 from inspector.line import Line
 from inspector.link.server import LinkServer
 from inspector.record.store import Store
 from inspector.running import Crew, Running
-from inspector.sender import BridgeSender, ThreadSender
+from inspector.sender import BridgeSender
+from inspector.simulated_plc import LockedScene, SimulatedPlc
 from inspector.tally import Tally
 from inspector.threads import CameraThread, Inbox
 
 _PAGE = 500
 _JUDGE_MS = 25.0
+_SWITCH_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +169,22 @@ class RealRun:
     tally: Tally
     book: _Book
     parts: int | None
+    beside: Sequence[threading.Thread]
 
     def run(self) -> RunResult:
         """Run to the end and count."""
+        # The wait of another thread for the interpreter, at most: the PLC's answer is not to take 5 ms for it.
+        sys.setswitchinterval(_SWITCH_S)
         try:
+            for thread in self.beside:
+                thread.start()
             self.running.run(self.parts)
             self.book.reopen()
             self.book.count(self.tally)
         finally:
+            for thread in self.beside:
+                if isinstance(thread, SimulatedPlc):
+                    thread.stop()
             self.book.close()
         seen = self.running.seen
         document = self.tally.document(seen) | {"mode": "realtime", "open_at_the_end": seen - self.tally.records}
@@ -189,55 +202,74 @@ def build_realtime(config: StationConfig, parts: int | None, *, with_link: bool)
     book = _Book(config, clock)
     surroundings = _surround(config, clock, book, parts)
     inbox = Inbox(config.line.frame_queue)
-    failures: list[Callable[[BaseException], None]] = []
+    late: list[Running] = []
 
     def failed(why: BaseException) -> None:
-        for tell in failures:
-            tell(why)
+        for running in late:
+            running.failed(why)
 
-    scene = surroundings.scene if surroundings else None
-    faults = config.simulation.faults if config.simulation else FaultConfig()
-    draw = seeded_faults(faults, config.simulation.seed + 3 if config.simulation else 0)
-    flat = station.load_flat_field(config)
-    camera = open_camera(config.camera, config.folder, clock, scene, faults=draw, finish=flat)
-    assert isinstance(camera, Guard)
-    if surroundings is not None:
-        surroundings.world.on_trigger = camera.trigger
-    bridge = station.make_bridge(config, book.store)
-    bridge_thread = BridgeThread(
-        bridge,
-        lambda: Port(_port_url(config), config.controller.baud),
-        clock.now_ns,
-        inbox.put_event,
-        failed,
+    world_lock = threading.Lock()
+    camera = _open_camera(config, clock, surroundings, world_lock)
+    around = Around(
+        config, clock, book.store, line, inbox, camera, _port_url(config), lambda line: late[0].take_line(line), failed
     )
+    connected = connect(around)
+    twin = None
+    if surroundings is not None and config.plc is not None and isinstance(connected.server, ModbusTcpServer):
+        server = connected.server
+        if config.plc.simulated:
+            twin = SimulatedPlc(surroundings.world, world_lock, config.controller, clock, lambda: server.port)
+    if surroundings is not None and twin is None:
+        surroundings.world.on_trigger = camera.trigger
     recorder = station.make_recorder(config, book.store, threaded=True)
-    passage = station.make_passage(config, clock, line, ThreadSender(bridge_thread), recorder)
+    passage = station.make_passage(config, clock, line, connected.sender, recorder)
     tally = Tally(surroundings.truth if surroundings else {})
     passage.on_judged = tally.judged
     if surroundings is not None:
         surroundings.world.on_gone = tally.gone
     link = LinkServer(config.path(config.line.link), clock) if with_link else None
     crew = Crew(
-        bridge=bridge,
-        bridge_thread=bridge_thread,
+        controller=connected.controller,
         camera=camera,
         camera_counters=camera.counters,
         camera_thread=CameraThread(camera, inbox, failed),
         recorder=recorder,
         link=link,
+        plc=connected.side,
+        plc_server=connected.server,
+        plc_monitor=connected.monitor,
     )
     running = Running(config, clock, line, passage, crew, inbox)
-    failures.append(running.failed)
-    return RealRun(running, surroundings, tally, book, parts)
+    late.append(running)
+    beside = [thread for thread in (connected.jobs, twin) if thread is not None]
+    return RealRun(running, surroundings, tally, book, parts, beside)
+
+
+def _open_camera(
+    config: StationConfig, clock: Clock, surroundings: station.Simulated | None, lock: threading.Lock
+) -> Guard:
+    scene = surroundings.scene if surroundings else None
+    if scene is not None and config.plc is not None and config.plc.simulated:
+        scene = LockedScene(scene, lock)
+    faults = config.simulation.faults if config.simulation else FaultConfig()
+    draw = seeded_faults(faults, config.simulation.seed + 3 if config.simulation else 0)
+    flat = station.load_flat_field(config)
+    camera = open_camera(config.camera, config.folder, clock, scene, faults=draw, finish=flat)
+    assert isinstance(camera, Guard)
+    return camera
 
 
 def _surround(config: StationConfig, clock: Clock, book: _Book, parts: int | None) -> station.Simulated | None:
-    if not config.controller.port.startswith("sim://"):
+    plc = config.plc
+    triggered = plc is not None and plc.wiring == "triggers"
+    if triggered and not (plc is not None and plc.simulated):
+        return None
+    if not triggered and not config.controller.port.startswith("sim://"):
         return None
     surroundings = station.simulate(config, book.next_boot())
     surroundings.world.limit = parts
-    register(_SIMULATED, surroundings.link, clock.now_ns)
+    if not triggered:
+        register(_SIMULATED, surroundings.link, clock.now_ns)
     return surroundings
 
 

@@ -13,7 +13,7 @@ from firmware_bridge.bridge import Bridge
 from firmware_bridge.port import BridgeThread
 from firmware_bridge.protocol import Verdict as WireVerdict
 from inspector.clock import Clock
-from inspector.types import Verdict
+from inspector.types import Inspection, Verdict
 
 # A table and not a call of the enumeration, which takes longer than all else that is done here.
 _ON_THE_WIRE = {verdict: WireVerdict(verdict) for verdict in Verdict}
@@ -22,8 +22,8 @@ _ON_THE_WIRE = {verdict: WireVerdict(verdict) for verdict in Verdict}
 class Sender(Protocol):
     """Where verdicts and orders go: the bridge, or its thread."""
 
-    def judge(self, part_id: int, verdict: Verdict) -> int | None:
-        """Send a verdict; the slack in ns, None if it cannot be known."""
+    def judge(self, part_id: int, verdict: Verdict, inspection: Inspection | None = None) -> int | None:
+        """Send a verdict, with what it comes from where there is that; the slack in ns, None if it cannot be known."""
         ...
 
     def run(self) -> None:
@@ -46,7 +46,7 @@ class BridgeSender:
     bridge: Bridge
     clock: Clock
 
-    def judge(self, part_id: int, verdict: Verdict) -> int | None:
+    def judge(self, part_id: int, verdict: Verdict, inspection: Inspection | None = None) -> int | None:  # noqa: ARG002
         """See `Sender`."""
         return self.bridge.judge(part_id, _ON_THE_WIRE[verdict], self.clock.now_ns())
 
@@ -69,7 +69,7 @@ class ThreadSender:
 
     thread: BridgeThread
 
-    def judge(self, part_id: int, verdict: Verdict) -> int | None:
+    def judge(self, part_id: int, verdict: Verdict, inspection: Inspection | None = None) -> int | None:  # noqa: ARG002
         """See `Sender`."""
         return self.thread.judge(part_id, _ON_THE_WIRE[verdict])
 

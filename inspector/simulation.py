@@ -100,6 +100,10 @@ class World:
         at_ns = self._when_um(self._edges[0].at_um)
         return None if at_ns is None else (at_ns, self._edges[0].blocked)
 
+    def part_at_eye(self) -> PhysicalPart | None:
+        """The part that begins at the eye's next edge, if one does."""
+        return self._edges[0].part if self._edges else None
+
     def pop_eye_edge(self) -> None:
         """The controller has seen the edge: from here on the part has its number."""
         edge = self._edges.popleft()

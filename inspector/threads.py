@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from firmware_bridge.events import Event
+from firmware_bridge.plc.events import PlcEvent
 from inspector.camera.base import Camera
 from inspector.errors import CameraError, CameraLost, FrameTimeout
 from inspector.types import Frame
@@ -21,12 +22,12 @@ class Inbox:
     """What the line thread waits for: events of the bridge, and at most `frames` frames of the camera."""
 
     def __init__(self, frames: int) -> None:
-        self._items: queue.SimpleQueue[Event | Frame] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[Event | PlcEvent | Frame] = queue.SimpleQueue()
         self._room = threading.Semaphore(frames)
         self.frames_dropped = 0
 
-    def put_event(self, event: Event) -> None:
-        """An event of the controller; there are a few for each part on the belt, never more."""
+    def put_event(self, event: Event | PlcEvent) -> None:
+        """An event of the controller or the PLC; there are a few for each part on the belt, never more."""
         self._items.put(event)
 
     def put_frame(self, frame: Frame) -> None:
@@ -36,7 +37,7 @@ class Inbox:
         else:
             self.frames_dropped += 1
 
-    def get(self, timeout_s: float) -> Event | Frame | None:
+    def get(self, timeout_s: float) -> Event | PlcEvent | Frame | None:
         """The next item, or None after `timeout_s`."""
         with suppress(queue.Empty):
             item = self._items.get(timeout=timeout_s)

@@ -177,7 +177,7 @@ class Inspection:
     """What the station decided of a part, and everything that explains it a year later.
 
     `score` is the model's part score on the calibrated scale (1.0 is the threshold), None where none was made.
-    `stage_ms` has the milliseconds of every stage in the order they ran. `serial` is what the part's code says.
+    `stage_ms` has the milliseconds of every stage in order, `serial` what the code says, and `heat` makes the HeatMap.
     """
 
     part_id: int
@@ -195,6 +195,7 @@ class Inspection:
     recipe_rev: str = ""
     model_sha: str = ""
     calibration_id: str = ""
+    heat: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,8 +236,7 @@ class InspectionRecord:
     def verdict(self) -> Verdict:
         """What the part counts as: PASS only if the controller let it through, REJECT only if it was judged bad.
 
-        A part that was judged PASS and did not get through (late, lease, purge) was not passed, and nobody found it
-        bad: it counts as NOT_INSPECTED. What was judged stays in `inspection.verdict`.
+        Judged PASS and not let through (late, lease, purge) is NOT_INSPECTED: what was judged is in `inspection`.
         """
         if self.outcome.kind is OutcomeKind.PASSED:
             return Verdict.PASS

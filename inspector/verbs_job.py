@@ -26,6 +26,9 @@ WORK = {
     "examine": "teaching:examine_set",
     "teach": "teaching:teach_set",
     "unpack": "teaching:unpack_archive",
+    "backup": "keeping:backup",
+    "verify": "keeping:verify",
+    "bundle": "keeping:bundle",
 }
 
 

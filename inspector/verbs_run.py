@@ -87,6 +87,13 @@ def _with_web(config: StationConfig, station: Path, parts: int | None, as_json: 
     line += ["--parts", str(parts)] if parts else []
     line += ["--json"] if as_json else []
     clock, web = SystemClock(), [*me, "web", "--station", str(station)]
+    work = config.path(config.web.work)
+    if (work / "restore" / "restore.json").exists():
+        from inspector.backup.restore import restore_waiting
+
+        if restored := restore_waiting(station, work, clock):
+            _say(f"supervisor: {restored}")
+            config = load_station(station)
     folder = JobFolder(config.path(config.web.work) / "jobs")
     jobs = JobRunner(folder, [*me, "job", "--station", str(station)], clock, _say)
     return supervise(line=line, web=web, clock=clock, say=_say, jobs=jobs)

@@ -154,4 +154,9 @@ def test_the_map_that_is_drawn_is_of_the_part_that_was_judged_last_and_hot_where
     assert top <= y <= top + height
     refused = inspect(line, np.zeros((960, 1280, 3), np.uint8))
     assert refused.verdict is Verdict.NOT_INSPECTED
-    assert line.heat(1) is None
+    assert line.heat(1) is refused.heat is None
+    # What goes along to be kept is of its own part, whatever was judged since.
+    assert inspection.heat is not None
+    inspect(line, CAMERA.read("test/good/good_000.jpg"))
+    for kept, shown in zip(inspection.heat(), heat, strict=True):
+        assert np.array_equal(kept, shown)

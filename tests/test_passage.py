@@ -38,7 +38,7 @@ class Rig:
             recipe_id="r",
         )
 
-    def judge(self, part_id: int, verdict: Verdict) -> int | None:
+    def judge(self, part_id: int, verdict: Verdict, _inspection: Inspection | None = None) -> int | None:
         self.sent.append((part_id & 0xFFFFFFFF, verdict))
         return 900 * MS
 

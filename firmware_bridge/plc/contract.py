@@ -11,7 +11,6 @@ a line that has not pulsed yet is not there, one that stopped has stalled.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from firmware_bridge.plc.commands import CommandPort
 from firmware_bridge.plc.events import FaultRaised, FaultsReset, PlcEvent, Triggered, TriggerRefused
@@ -220,11 +219,7 @@ class Contract:
         if entry is None:
             self.trace.refuse(Refusal.RESULT_OF_NO_PART)
             return
-        result = replace(
-            result, job=entry.job, checksum=entry.checksum, encoder=entry.encoder, first_piece=entry.first_piece
-        )
-        result = result.held(PlcVerdict.FAULT) if entry.doomed else result
-        result = result.held(PlcVerdict.UNKNOWN) if entry.first_piece else result
+        result = entry.answer(result, self.jobs.current, self.jobs.checksum)
         room = self.results.offer(result, self.owner is not None, bool(self.inputs.control & Control.BUFFER_RESULTS))
         if not room:
             self.sticky |= Status.RESULTS_OVERRUN

@@ -82,7 +82,7 @@ _VERDICT: dict[PlcVerdict, str] = {
     PlcVerdict.NONE: "no result",
     PlcVerdict.PASS: "good",
     PlcVerdict.REJECT: "judged bad",
-    PlcVerdict.UNKNOWN: "no verdict that may be used: none in time, or the first piece is not approved",
+    PlcVerdict.UNKNOWN: "no verdict that may be used: none in time, first piece not approved, or job changed meanwhile",
     PlcVerdict.NOT_INSPECTED: "it could not be judged",
     PlcVerdict.FAULT: "a fault came between its trigger and its result",
 }

@@ -100,6 +100,21 @@ class InFlight:
     encoder: int
     first_piece: bool
     doomed: bool
+    record_id: int = 0
+
+    def answer(self, result: Result, job: int, checksum: int) -> Result:
+        """The result of this part as the PLC may have it; `job` and `checksum` are those that judge by now."""
+        result = replace(
+            result,
+            record_id=result.record_id or self.record_id,
+            job=self.job,
+            checksum=self.checksum,
+            encoder=self.encoder,
+            first_piece=self.first_piece,
+        )
+        result = result.held(PlcVerdict.FAULT) if self.doomed else result
+        judged_alike = (self.job, self.checksum) == (job, checksum)
+        return result if judged_alike and not self.first_piece else result.held(PlcVerdict.UNKNOWN)
 
 
 class ResultBuffer:

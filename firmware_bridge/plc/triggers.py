@@ -28,6 +28,12 @@ class Triggers:
         self.accepted_id = part_id
         return part_id
 
+    def recorded_as(self, part_id: int, record_id: int) -> None:
+        """The number of a part under way in the station's records; so it has one even if it is never answered."""
+        entry = self.in_flight.get(part_id)
+        if entry is not None:
+            entry.record_id = record_id
+
     def exposed(self, part_id: int) -> None:
         """The picture of this part is taken."""
         if self.exposing == part_id:

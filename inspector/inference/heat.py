@@ -1,12 +1,12 @@
 """The model's map as people look at it: small, on one scale, and where it lies in the picture.
 
 What it is: a uint8 map whose middle is the threshold of each cell's own region. What it is not: anything a verdict
-depends on (outputs). Line thread, and only while someone watches.
+depends on (outputs). Any thread, once someone looks at it or keeps it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +18,17 @@ LIMIT = 64
 _AT_THRESHOLD = 127.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeatMap:
-    """`cells` is uint8 (h, w), at most LIMIT each way: 127.5 is the threshold, 0 what is ignored or clean, 255 twice
-    the threshold or more, or not a number. `to_frame` is 2 x 3 and takes (column, row, 1) to the frame's pixels."""
+class HeatMap(NamedTuple):
+    """`cells` is uint8 (h, w): 127.5 is the threshold, 0 what is ignored or clean, 255 twice the threshold or more, or
+    not a number. `to_frame` is 2 x 3 and takes (column, row, 1) to the frame's pixels."""
 
     cells: npt.NDArray[np.uint8]
     to_frame: Affine
 
 
 def heat_map(values: FloatMap, regions: Regions, transform: Affine, patch_size: tuple[int, int]) -> HeatMap:
-    """The heat map of a (h, w) map whose patch of `patch_size` (height, width) was made with the 2 x 3 `transform`."""
+    """The heat map, at most LIMIT cells each way, of a (h, w) map whose patch of `patch_size` (height, width) was made
+    with the 2 x 3 `transform`."""
     scale = np.zeros(values.shape, np.float32)
     for region in regions.regions:
         scale[region.mask] = _AT_THRESHOLD / region.threshold

@@ -21,6 +21,7 @@ from inspector.link.messages import (
     CommandKind,
     Message,
     PartEvent,
+    PlcReport,
     Reply,
     Watch,
     encode,
@@ -48,6 +49,7 @@ class LinkClient:
         self._heard_at_ns: int | None = None
         self.status: StationStatus | None = None
         self.part: PartEvent | None = None
+        self.plc: PlcReport | None = None
         self.trouble = "not connected yet"
         self.on_message: Callable[[], None] = lambda: None
 
@@ -120,6 +122,9 @@ class LinkClient:
             waiting = self._asked.get(message.id)
             if waiting is not None and not waiting.done():
                 waiting.set_result(message)
+        elif isinstance(message, PlcReport):
+            self.plc = message
+            return  # nothing that the live page shows
         elif isinstance(message, StationStatus):
             self.status = message
             self._heard_at_ns = self._clock.now_ns()
@@ -136,6 +141,7 @@ class LinkClient:
             with contextlib.suppress(OSError):
                 self._writer.close()
             self._writer = None
+        self.plc = None
         self.part = None  # a verdict of a line that is gone is nobody's verdict
         for waiting in self._asked.values():
             if not waiting.done():

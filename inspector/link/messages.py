@@ -6,7 +6,7 @@ A message is `u32 little-endian length | JSON in UTF-8`, and the JSON is one obj
 `kind` and the fields of its type. Another version, an unknown kind or a wrong field raises LinkError: the two
 processes are started together by the supervisor and are never of two versions on purpose.
 
-    line -> web    status (StationStatus), part (PartEvent), reply (Reply)
+    line -> web    status (StationStatus), part (PartEvent), plc (PlcReport), reply (Reply)
     web -> line    watch (Watch), command (Command)
 """
 
@@ -26,7 +26,7 @@ MAX_TO_WEB = 1 << 20
 MAX_TO_LINE = 1 << 16
 _LENGTH = struct.Struct("<I")
 
-CommandKind = Literal["start", "stop", "reset", "recipe", "ack"]
+CommandKind = Literal["start", "stop", "reset", "recipe", "ack", "plc"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,23 @@ class PartEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlcReport:
+    """The I/O monitor: what stands on the wire between station and PLC, about twice a second.
+
+    `registers`: name, address, words, value, unit, names, to_station, and unchanged_s. `edges`: the last ones of the
+    handshake, oldest first: ago_ms, signal, value, inspection_id, part_id. `refused` counts by reason, `server` what
+    the server met.
+    """
+
+    wiring: str
+    owner: str
+    registers: tuple[dict[str, Any], ...] = ()
+    edges: tuple[dict[str, Any], ...] = ()
+    refused: dict[str, int] = field(default_factory=dict)
+    server: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """Whether this client wants pictures; a new one does not."""
 
@@ -78,7 +95,8 @@ class Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Something a person asks of the line. `argument` is the recipe's id or the alarm's code, `user` is for the log.
+    """Something a person asks of the line. `argument` is the recipe's id, the alarm's code or the PLC
+    command's words, `user` is for the log.
 
     There is no token: who may open the socket (mode 0600) may command; the web checks people.
     """
@@ -98,10 +116,11 @@ class Reply:
     error: str = ""
 
 
-Message = StationStatus | PartEvent | Watch | Command | Reply
+Message = StationStatus | PartEvent | PlcReport | Watch | Command | Reply
 _KINDS: dict[type[Any], str] = {
     StationStatus: "status",
     PartEvent: "part",
+    PlcReport: "plc",
     Watch: "watch",
     Command: "command",
     Reply: "reply",
@@ -187,6 +206,11 @@ def _box(edges: Any) -> tuple[int, int, int, int]:
     return (int(x), int(y), int(width), int(height))
 
 
+def _plc(body: dict[str, Any]) -> PlcReport:
+    body["registers"], body["edges"] = tuple(body["registers"]), tuple(body["edges"])
+    return PlcReport(**body)
+
+
 def _watch(body: dict[str, Any]) -> Watch:
     watch = Watch(**body)
     if not isinstance(watch.on, bool):
@@ -205,6 +229,7 @@ def _command(body: dict[str, Any]) -> Command:
 _READERS: dict[str, Any] = {
     "status": _status,
     "part": _part,
+    "plc": _plc,
     "watch": _watch,
     "command": _command,
     "reply": lambda body: Reply(**body),

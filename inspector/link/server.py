@@ -21,7 +21,7 @@ from pathlib import Path
 from inspector.clock import Clock
 from inspector.errors import LinkError
 from inspector.link.listener import listen
-from inspector.link.messages import MAX_TO_LINE, Assembler, Command, PartEvent, Reply, Watch, encode
+from inspector.link.messages import MAX_TO_LINE, Assembler, Command, PartEvent, PlcReport, Reply, Watch, encode
 from inspector.link.preview import PreviewWriter
 from inspector.types import Pixels, StationStatus
 
@@ -83,6 +83,7 @@ class LinkServer:
         self._lock = threading.Lock()
         self._status: StationStatus | None = None
         self._part: tuple[PartEvent, Pixels | None] | None = None
+        self._plc: PlcReport | None = None
         self._answers: list[tuple[_Client, Reply]] = []
         self._asked: deque[Asked] = deque()
         self._closing = False
@@ -105,6 +106,12 @@ class LinkServer:
         """Tell everyone of a judged part, with its picture for those who watch; latest wins."""
         with self._lock:
             self._part = (event, pixels)
+        self._wake()
+
+    def publish_plc(self, report: PlcReport) -> None:
+        """Tell everyone what stands between station and PLC; latest wins."""
+        with self._lock:
+            self._plc = report
         self._wake()
 
     def next_command(self) -> Asked | None:
@@ -211,6 +218,7 @@ class LinkServer:
         with self._lock:
             status, self._status = self._status, None
             part, self._part = self._part, None
+            plc, self._plc = self._plc, None
             answers, self._answers = self._answers, []
         fresh: dict[str, bytes] = {}
         if status is not None:
@@ -218,6 +226,8 @@ class LinkServer:
             self._greeting = dict(fresh)
         if part is not None:
             fresh["part"] = encode(self._with_picture(*part))
+        if plc is not None:
+            fresh["plc"] = encode(plc)
         for client, reply in answers:
             client.replies.append(encode(reply))
         for client in [*self._clients]:

@@ -42,6 +42,30 @@ AUDIT = sa.Table(
     sa.Column("new", sa.JSON(none_as_null=True)),
 )
 
+# What people said of parts, each time they said it; nothing is overwritten.
+SAID = sa.Table(
+    "said",
+    METADATA,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+    sa.Column("part_id", sa.BigInteger(), nullable=False),
+    sa.Column("label", sa.Text(), nullable=False),
+    sa.Column("kind", sa.Text(), nullable=False),
+    sa.Column("who", sa.Text(), nullable=False),
+    sa.Column("at_utc", sa.Text(), nullable=False),
+)
+
+# What follows from it for each part, and the number of its record, by which pages are keyed.
+REVIEWED = sa.Table(
+    "reviewed",
+    METADATA,
+    sa.Column("part_id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("record_number", sa.BigInteger(), nullable=False),
+    sa.Column("label", sa.Text(), nullable=False),
+    sa.Column("kind", sa.Text(), nullable=False),
+    sa.Column("who", sa.Text(), nullable=False),
+    sa.Column("at_utc", sa.Text(), nullable=False),
+)
+
 _APPEND_ONLY = "the audit log is append-only"
 
 
@@ -104,6 +128,17 @@ STEPS: tuple[tuple[Statement, ...], ...] = (
             """CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit
             FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()""",
         ),
+    ),
+    (
+        numbered_table(
+            "said",
+            "part_id BIGINT NOT NULL, label TEXT NOT NULL, kind TEXT NOT NULL, who TEXT NOT NULL, at_utc TEXT NOT NULL",
+        ),
+        "CREATE INDEX said_part ON said (part_id, id)",
+        """CREATE TABLE reviewed (part_id BIGINT PRIMARY KEY, record_number BIGINT NOT NULL, label TEXT NOT NULL,
+        kind TEXT NOT NULL, who TEXT NOT NULL, at_utc TEXT NOT NULL)""",
+        "CREATE INDEX reviewed_label ON reviewed (label, record_number)",
+        "CREATE INDEX reviewed_number ON reviewed (record_number)",
     ),
 )
 

@@ -6,7 +6,7 @@ What it is not: the record of them (store; every removal is noted there first). 
 A file appears under its name complete or not at all: it is written beside it as `.part`, synced, and renamed.
 The oldest passes go first, then the oldest of the others. The verdict stands in the file's name
 (`2026-01-31/0000000100000017-reject.jpg`, the part id in hexadecimal), so that the folder explains itself and a
-restart needs no index.
+restart needs no index. Its heat map lies beside it (`...-reject.heat.png`), counts in the budget and goes with it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
 
 from inspector.errors import StoreError
 from inspector.record.store import ImageRemoval
@@ -26,6 +28,8 @@ from inspector.types import InspectionRecord, Pixels, Verdict
 
 MB = 1_000_000
 JPEG_QUALITY = 95
+HEAT_SUFFIX = ".heat.png"
+HEAT_STEP = 8
 # How many pictures may be removed to make room for one: a bound on the time that one part can take.
 REMOVALS_AT_ONCE = 64
 
@@ -76,6 +80,7 @@ class ImageFolder:
         self._write = write
         self._free_bytes = free_bytes
         self.removed = 0
+        self.heat_maps_dropped = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._passes, self._others = _scan(folder)
@@ -90,15 +95,28 @@ class ImageFolder:
         Raises OSError where the disk refuses, and StoreError where a removal could not be noted.
         """
         data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+        heat = b"" if record.inspection.heat is None else heat_png(record.inspection.heat(), pixels)
         path = _path_of(record)
-        if (self.folder / path).exists() or not self._make_room(len(data)):
+        if (self.folder / path).exists() or not self._make_room(len(data) + len(heat)):
             return None
         (self.folder / path).parent.mkdir(exist_ok=True)
         self._write(self.folder / path, data)
-        kept = _Kept(record.part.part_id, path, len(data))
+        kept = _Kept(record.part.part_id, path, len(data) + self._keep_heat(path, heat))
         (self._passes if record.verdict is Verdict.PASS else self._others).append(kept)
-        self.used_bytes += len(data)
+        self.used_bytes += kept.size
         return path
+
+    def _keep_heat(self, path: str, heat: bytes) -> int:
+        """Write a heat map beside its picture; its size, 0 where there is none or the disk refuses (counted): the
+        picture is worth more."""
+        if not heat:
+            return 0
+        try:
+            _heat_path(self.folder / path).write_bytes(heat)
+        except OSError:
+            self.heat_maps_dropped += 1
+            return 0
+        return len(heat)
 
     def _make_room(self, size: int) -> bool:
         over = max(self.used_bytes + size - self._budget, self._min_free + size - self._free_bytes(self.folder))
@@ -118,9 +136,26 @@ class ImageFolder:
         self._note([ImageRemoval(kept.part_id, kept.path, "disk budget") for kept in chosen])
         for kept in chosen:
             (self.folder / kept.path).unlink(missing_ok=True)
+            _heat_path(self.folder / kept.path).unlink(missing_ok=True)
         self.used_bytes -= freed
         self.removed += len(chosen)
         return freed
+
+
+def heat_png(heat: tuple[Pixels, Any], pixels: Pixels) -> bytes:
+    """A heat map (cells, and their 2 x 3 to the frame) as a grey PNG that covers the whole picture (H, W) or (H, W, 3),
+    one pixel for HEAT_STEP of it each way: 127.5 is the threshold."""
+    size = (max(1, pixels.shape[1] // HEAT_STEP), max(1, pixels.shape[0] // HEAT_STEP))
+    # A cell's middle lies half a cell from its corner, and so does a pixel's.
+    cells, to_frame = heat
+    turn = to_frame[:, :2] / HEAT_STEP
+    shift = turn @ (0.5, 0.5) + to_frame[:, 2] / HEAT_STEP - 0.5
+    spread = cv2.warpAffine(cells, np.column_stack([turn, shift]), size, flags=cv2.INTER_LINEAR)
+    return cv2.imencode(".png", spread)[1].tobytes()
+
+
+def _heat_path(picture: Path) -> Path:
+    return picture.with_suffix(HEAT_SUFFIX)
 
 
 def _path_of(record: InspectionRecord) -> str:
@@ -134,7 +169,8 @@ def _scan(folder: Path) -> tuple[deque[_Kept], deque[_Kept]]:
     for path in sorted(folder.glob("????-??-??/*.jpg")):
         part, _, verdict = path.stem.partition("-")
         try:
-            kept = _Kept(int(part, 16), path.relative_to(folder).as_posix(), path.stat().st_size)
+            size = path.stat().st_size + (_heat_path(path).stat().st_size if _heat_path(path).is_file() else 0)
+            kept = _Kept(int(part, 16), path.relative_to(folder).as_posix(), size)
         except ValueError:
             continue  # not one of ours: never touched
         (passes if verdict == "pass" else others).append(kept)

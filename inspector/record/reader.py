@@ -10,7 +10,7 @@ first does.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +92,18 @@ class Reader:
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()
+
+    @contextmanager
+    def asking(self) -> Iterator[sa.Connection]:
+        """A connection for the questions of `search` and `sums`."""
+        with store_errors(self.name), self._engine.connect() as connection:
+            yield connection
+
+    def numbered(self, numbers: Sequence[int]) -> list[StoredRecord]:
+        """The records with these numbers, newest first; those that are not there are left out."""
+        with store_errors(self.name), self._engine.connect() as connection:
+            rows = connection.execute(_RECORDS.where(RECORD.c.id.in_(numbers)).order_by(RECORD.c.id.desc()))
+            return [_stored(row) for row in rows.mappings()]
 
     def records(
         self, which: RecordFilter | None = None, before: int | None = None, limit: int = 50

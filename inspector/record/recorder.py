@@ -40,6 +40,7 @@ class RecorderCounters:
     pictures_written: int = 0
     pictures_dropped_queue: int = 0
     pictures_dropped_disk: int = 0
+    heat_maps_dropped: int = 0
     store_failures: int = 0
 
 
@@ -203,6 +204,7 @@ class Recorder:
         else:
             self.counters.pictures_written += 1
             item.record = replace(item.record, image_path=path)
+        self.counters.heat_maps_dropped = self._images.heat_maps_dropped
         item.frame = None
         with self._changed:
             self._waiting.pictures -= 1

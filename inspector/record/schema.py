@@ -77,6 +77,22 @@ CONFLICT = sa.Table(
     sa.Column("refused", sa.JSON(), nullable=False),
 )
 
+# What was seen in each quarter of an hour, by recipe, verdict and class (label); label '' stands for all parts. Charts
+# add up `parts`; a search looks only where `first_id` to `last_id` and the scores say that something may be.
+QUARTER = sa.Table(
+    "quarter",
+    METADATA,
+    sa.Column("starts_at_utc", sa.Text(), primary_key=True),
+    sa.Column("recipe_id", sa.Text(), primary_key=True),
+    sa.Column("verdict", sa.Integer(), primary_key=True),
+    sa.Column("label", sa.Text(), primary_key=True),
+    sa.Column("parts", sa.BigInteger(), nullable=False),
+    sa.Column("first_id", sa.BigInteger(), nullable=False),
+    sa.Column("last_id", sa.BigInteger(), nullable=False),
+    sa.Column("score_min", sa.Double()),
+    sa.Column("score_max", sa.Double()),
+)
+
 BOOKMARK = sa.Table(
     "bookmark",
     METADATA,
@@ -85,11 +101,14 @@ BOOKMARK = sa.Table(
     sa.Column("next_log_index", sa.BigInteger(), nullable=False),
 )
 
+_QUARTER = """substr(seen_at_utc, 1, 14) || CASE WHEN substr(seen_at_utc, 15, 2) < '15' THEN '00'
+    WHEN substr(seen_at_utc, 15, 2) < '30' THEN '15' WHEN substr(seen_at_utc, 15, 2) < '45' THEN '30' ELSE '45' END"""
+
 # `{id}` is the type of a 64-bit primary key: only the exact word INTEGER is one in SQLite, and that is 32 bits in
 # PostgreSQL.
 # record_filter and record_verdict hold every column one may filter by, ordered by id: the worst filter reads a narrow
 # index once instead of the wide rows.
-STEPS: tuple[tuple[str, ...], ...] = (
+STEPS: tuple[tuple[Statement, ...], ...] = (
     (
         """CREATE TABLE record (id {id} PRIMARY KEY, part_id BIGINT NOT NULL UNIQUE, verdict INTEGER NOT NULL,
         judged INTEGER NOT NULL,
@@ -114,6 +133,35 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE record ADD COLUMN measurements JSON",
         "ALTER TABLE record ADD COLUMN codes JSON",
         "CREATE INDEX record_serial ON record (serial, id) WHERE serial IS NOT NULL",
+    ),
+    (
+        """CREATE TABLE quarter (starts_at_utc TEXT NOT NULL, recipe_id TEXT NOT NULL, verdict INTEGER NOT NULL,
+        label TEXT NOT NULL, parts BIGINT NOT NULL, first_id BIGINT NOT NULL, last_id BIGINT NOT NULL,
+        score_min DOUBLE PRECISION, score_max DOUBLE PRECISION,
+        PRIMARY KEY (starts_at_utc, recipe_id, verdict, label))""",
+        # A part that was not passed and has no defect is of the class that its first reason says (see quarters).
+        {
+            "sqlite": """INSERT INTO record_label SELECT
+            COALESCE(json_extract(reasons, '$[0].code'), lower(outcome_reason)), id
+            FROM record WHERE verdict <> 1 AND CAST(defects AS TEXT) = '[]'""",
+            "postgresql": """INSERT INTO record_label SELECT
+            COALESCE(reasons -> 0 ->> 'code', lower(outcome_reason)), id
+            FROM record WHERE verdict <> 1 AND CAST(defects AS TEXT) = '[]'""",
+        },
+        f"""INSERT INTO quarter SELECT {_QUARTER}, recipe_id, verdict, '', COUNT(*), MIN(id), MAX(id), MIN(score),
+        MAX(score) FROM record GROUP BY 1, 2, 3""",
+        f"""INSERT INTO quarter SELECT {_QUARTER}, recipe_id, verdict, label, COUNT(*), MIN(id), MAX(id), MIN(score),
+        MAX(score) FROM record_label JOIN record ON record.id = record_label.record_id GROUP BY 1, 2, 3, 4""",
+        "CREATE INDEX quarter_newest ON quarter (label, last_id)",
+        "CREATE INDEX quarter_recipe ON quarter (recipe_id)",
+        # What may be reviewed: a part with a picture, by its distance from the threshold.
+        "CREATE INDEX record_review ON record (score, id, part_id, verdict) WHERE image_path IS NOT NULL",
+        # A prefix is a range only where texts are compared by their bytes; SQLite does that anyway.
+        {
+            "sqlite": "DROP INDEX IF EXISTS record_serial_bytes",
+            "postgresql": """CREATE INDEX record_serial_bytes ON record (serial COLLATE "C", id)
+            WHERE serial IS NOT NULL""",
+        },
     ),
 )
 

@@ -13,7 +13,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from inspector.clock import Clock
 from inspector.errors import StoreBusy, StoreError
+from inspector.record.quarters import ADD, classes_of, quarter_rows
 from inspector.record.reader import Reader, store_errors, store_name
 from inspector.record.rows import row_of, signed, unsigned
 from inspector.record.schema import BOOKMARK, CONFLICT, IMAGE_REMOVAL, RECORD, RECORD_LABEL, migrate
@@ -121,13 +122,14 @@ class Store:
         first = _next_id(connection, RECORD)
         rows = [row_of(number, record) for number, record in enumerate(records, start=first)]
         connection.execute(sa.insert(RECORD), rows)
-        labels = [
-            {"label": label, "record_id": row["id"]}
-            for row in rows
-            for label in sorted({defect["label"] for defect in row["defects"]})
-        ]
+        labels = [{"label": label, "record_id": row["id"]} for row in rows for label in classes_of(row)]
         if labels:
             connection.execute(sa.insert(RECORD_LABEL), labels)
+        self._count(connection, rows)
+
+    def _count(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add the records' rows to the roll-up."""
+        connection.execute(ADD, quarter_rows(rows))
 
     def _refuse(self, connection: sa.Connection, records: Sequence[InspectionRecord]) -> None:
         first = _next_id(connection, CONFLICT) if records else 0

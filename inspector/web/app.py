@@ -28,7 +28,7 @@ from inspector.link.client import LinkClient
 from inspector.people.accounts import Accounts
 from inspector.people.store import WebStore
 from inspector.record.reader import Reader, store_url
-from inspector.web import errors, login, routes, users, views, work_pages
+from inspector.web import charts, defects, errors, export, login, plc_routes, review, routes, users, views, work_pages
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
@@ -89,6 +89,7 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
     app.state.config = config
     app.state.token = station_token(config.path(config.web.token_file))
     clock = clock or SystemClock()
+    app.state.clock = clock
     app.state.sessions = Sessions(clock)
     _open_people(app, config, clock)
     app.state.shell = Shell()
@@ -100,7 +101,21 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
         app.state.mqtt = Publisher(config.mqtt, config.station.name, config.folder, app.state.store.reader)
     errors.install(app)
     app.state.error_page = login.error_page
-    for router in (routes.read, routes.commands, routes.other, login.api, views.pages, login.pages, users.pages):
+    for router in (
+        routes.read,
+        routes.commands,
+        routes.other,
+        plc_routes.api,
+        login.api,
+        views.pages,
+        login.pages,
+        users.pages,
+        defects.pages,
+        defects.api,
+        export.pages,
+        charts.pages,
+        review.pages,
+    ):
         app.include_router(router)
     work_pages.mount(app, config, clock)
     # Pages and pictures are small or packed already; what a cold panel loads is scripts and style sheets.

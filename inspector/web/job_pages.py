@@ -22,7 +22,12 @@ from inspector.web.words import mark
 pages = APIRouter(prefix="/jobs", include_in_schema=False, dependencies=[Depends(require(Role.QUALITY))])
 Number = Annotated[int, Path(ge=1, le=999_999_999)]
 # What each kind shows when it is done; others show their result as it is.
-SHOWN = {"what_if": "job_what_if.html", "teach": "job_teach.html", "check": "job_check.html"}
+SHOWN = {
+    "what_if": "job_what_if.html",
+    "teach": "job_teach.html",
+    "check": "job_check.html",
+    "verify": "job_verify.html",
+}
 WORDS = {
     "queued": mark("waits"),
     "running": mark("running"),

@@ -24,6 +24,9 @@ class Page:
 
 MENU: tuple[Page, ...] = (
     Page("/", mark("Live"), Role.WATCH, "live", panel=True),
+    Page("/defects", mark("Defects"), Role.QUALITY, "list"),
+    Page("/review", mark("Review"), Role.QUALITY, "review"),
+    Page("/charts", mark("Charts"), Role.QUALITY, "chart"),
     Page("/users", mark("Users"), Role.ADMIN, "users"),
     Page("/audit", mark("Audit log"), Role.QUALITY, "book"),
     Page("/recipes", mark("Recipes"), Role.QUALITY, "book"),
@@ -32,6 +35,7 @@ MENU: tuple[Page, ...] = (
     Page("/health", mark("Health"), Role.INTEGRATOR, "health"),
     Page("/cameras", mark("Cameras"), Role.INTEGRATOR, "lens"),
     Page("/calibration", mark("Calibration"), Role.INTEGRATOR, "ruler"),
+    Page("/backup", mark("Backup and restore"), Role.INTEGRATOR, "box"),
     Page("/components", mark("Components"), Role.WATCH, "grid"),
     Page("/more", mark("More"), Role.WATCH, "more", panel=True),
 )

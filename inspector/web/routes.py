@@ -152,31 +152,31 @@ def recipes(request: Request) -> list[RecipeOut]:
 @commands.post("/start")
 async def start(request: Request) -> DoneOut:
     """Begin to inspect."""
-    return await _ask(request, "start")
+    return await ask_line(request, "start")
 
 
 @commands.post("/stop")
 async def stop(request: Request) -> DoneOut:
     """Stop inspecting; parts that pass then are rejected by the controller."""
-    return await _ask(request, "stop")
+    return await ask_line(request, "stop")
 
 
 @commands.post("/reset")
 async def reset(request: Request) -> DoneOut:
     """Leave Held or Aborted, once its cause is gone."""
-    return await _ask(request, "reset")
+    return await ask_line(request, "reset")
 
 
 @commands.post("/recipe")
 async def recipe(request: Request, wanted: Annotated[RecipeIn, Body()]) -> DoneOut:
     """Change to another recipe."""
-    return await _ask(request, "recipe", wanted.recipe_id)
+    return await ask_line(request, "recipe", wanted.recipe_id)
 
 
 @commands.post("/ack")
 async def ack(request: Request, seen: Annotated[AckIn, Body()]) -> DoneOut:
     """Say that a person has seen an alarm."""
-    return await _ask(request, "ack", seen.code)
+    return await ask_line(request, "ack", seen.code)
 
 
 @other.get(
@@ -212,7 +212,7 @@ def _moment(given: str | None) -> str | None:
     return f"{seconds}.{fraction.ljust(3, '0')}Z"
 
 
-async def _ask(request: Request, what: CommandKind, argument: str = "") -> DoneOut:
+async def ask_line(request: Request, what: CommandKind, argument: str = "") -> DoneOut:
     """Put it into the audit log, and ask the line. What cannot be logged is not done, but for stopping."""
     client = request.app.state.client
     told = client.status

@@ -12,7 +12,7 @@ from inspector.config import StationConfig
 from inspector.jobs.folder import JobFolder
 from inspector.recipe_book import RecipeBook
 from inspector.teaching_sets import TeachingSets
-from inspector.web import job_pages, recipe_pages, setup_pages, teach_pages, upload_pages
+from inspector.web import backup_pages, job_pages, recipe_pages, setup_pages, teach_pages, upload_pages
 
 
 def mount(app: FastAPI, config: StationConfig, clock: Clock) -> None:
@@ -21,5 +21,5 @@ def mount(app: FastAPI, config: StationConfig, clock: Clock) -> None:
     app.state.jobs = JobFolder(config.path(config.web.work) / "jobs")
     app.state.book = RecipeBook(config.path(config.station.recipe).parent, clock)
     app.state.teaching_sets = TeachingSets(config.path(config.web.work) / "teaching")
-    for router in (job_pages.pages, recipe_pages.pages, teach_pages.pages, upload_pages.pages, setup_pages.pages):
-        app.include_router(router)
+    for module in (job_pages, recipe_pages, teach_pages, upload_pages, setup_pages, backup_pages):
+        app.include_router(module.pages)

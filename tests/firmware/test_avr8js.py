@@ -31,7 +31,10 @@ SAME, INTERRUPT = 16, 80
 
 def replay(run: Bench, folder: Path) -> tuple[Edges, dict[int, PartRow]]:
     """What avr8js makes of a run: the edges in simavr's cycles, and the rows of the parts."""
-    for missing, what in ((shutil.which("node") is None, "node"), (not (HERE / "node_modules/avr8js").is_dir(), "avr8js")):
+    for missing, what in (
+        (shutil.which("node") is None, "node"),
+        (not (HERE / "node_modules/avr8js").is_dir(), "avr8js"),
+    ):
         if missing:
             assert os.environ.get("CI") != "true", f"{what} is missing"
             pytest.skip(f"{what} is missing: make install-test brings it")
@@ -53,7 +56,9 @@ def replay(run: Bench, folder: Path) -> tuple[Edges, dict[int, PartRow]]:
     return [(zero + cycle, levels) for cycle, levels in found["edges"]], rows
 
 
-def apart(ours: Edges, theirs: Edges, output: int, level: bool, unit: int, shifts: list[int] | None = None) -> list[int]:
+def apart(
+    ours: Edges, theirs: Edges, output: int, level: bool, unit: int, shifts: list[int] | None = None
+) -> list[int]:
     """Cycles between the same edges of an output here and there, less each one's shift, and less whole units."""
     pairs = list(zip(bench.moved(ours, output, level), bench.moved(theirs, output, level), strict=True))
     assert all(abs(b - a) < 2 * unit for a, b in pairs)
@@ -85,8 +90,13 @@ def test_by_count(busy: Bench, tmp_path: Path) -> None:
     late, _ = bench.count_errors(busy, theirs)
     off = bench.pulse_errors(theirs)
     same = sum(abs(cycles) <= SAME for cycles in found)
-    print(f"{len(found)} edges by count in avr8js: {min(found)}..{max(found)} cycles from simavr's, {same} within {SAME}, ", end="")
-    print(f"{min(late)}..{max(late)} after the encoder's; {len(off)} by the clock {min(off)}..{max(off)} after the tick")
+    print(
+        f"{len(found)} edges by count in avr8js: {min(found)}..{max(found)} cycles from simavr's, {same} within {SAME}, ",
+        end="",
+    )
+    print(
+        f"{min(late)}..{max(late)} after the encoder's; {len(off)} by the clock {min(off)}..{max(off)} after the tick"
+    )
     assert len(found) == 3 * PARTS >= 1000
     assert same >= len(found) * 49 // 50
     assert max(map(abs, found)) <= INTERRUPT

@@ -36,7 +36,7 @@ def store(request, tmp_path, clock):
         url = request.getfixturevalue("postgres_url")
         engine = sa.create_engine(url)
         with engine.begin() as connection:
-            for table in ("account", "audit", "web_step"):
+            for table in ("account", "audit", "said", "reviewed", "web_step"):
                 connection.execute(sa.text(f"DROP TABLE IF EXISTS {table} CASCADE"))
             connection.execute(sa.text("DROP FUNCTION IF EXISTS audit_append_only"))
         engine.dispose()

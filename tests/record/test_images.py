@@ -1,12 +1,13 @@
 import errno
 import os
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from inspector.errors import StoreError
-from inspector.record.images import ImageFolder
+from inspector.record.images import HEAT_STEP, ImageFolder, heat_png
 from inspector.types import Verdict
 
 from .made import make_frame, make_record
@@ -120,3 +121,48 @@ def test_a_picture_is_never_replaced_by_another_of_the_same_part(tmp_path):
     before = (tmp_path / path).read_bytes()
     assert folder.keep(make_record(1), PIXELS[::-1].copy()) is None
     assert (tmp_path / path).read_bytes() == before
+
+
+def _heated(record, to_frame=((8.0, 0.0, 0.0), (0.0, 8.0, 0.0)), at=(10, 20)):
+    cells = np.zeros((30, 40), np.uint8)
+    cells[at] = 255
+    heat = (cells, np.array(to_frame))
+    return replace(record, inspection=replace(record.inspection, heat=lambda: heat))
+
+
+def test_a_heat_map_lies_on_its_picture_wherever_the_part_lies():
+    straight = cv2.imdecode(np.frombuffer(heat_png(_heated(make_record()).inspection.heat(), PIXELS), np.uint8), -1)
+    assert straight.shape == (240 // HEAT_STEP, 320 // HEAT_STEP)
+    assert np.unravel_index(straight.argmax(), straight.shape) == (10, 20)
+    assert straight.max() == 255
+    # A cell of 16 x 16 frame pixels, the part turned by a quarter: column to y, row to -x.
+    turned = _heated(make_record(), to_frame=((0.0, -16.0, 300.0), (16.0, 0.0, 40.0)), at=(5, 3))
+    found = cv2.imdecode(np.frombuffer(heat_png(turned.inspection.heat(), PIXELS), np.uint8), -1)
+    y, x = (HEAT_STEP * ((np.indices(found.shape) * found).sum(axis=(1, 2)) / found.sum() + 0.5)).tolist()
+    assert x == pytest.approx(300 - 16 * 5.5, abs=1)
+    assert y == pytest.approx(40 + 16 * 3.5, abs=1)
+
+
+def test_a_heat_map_counts_in_the_budget_and_goes_with_its_picture(tmp_path):
+    folder = _folder(tmp_path, [])
+    for part in (1, 2):
+        folder.keep(_heated(make_record(part, Verdict.REJECT)), PIXELS)
+    everything = sum(file.stat().st_size for file in tmp_path.rglob("*.*"))
+    assert folder.used_bytes == everything
+    assert len(list(tmp_path.rglob("*.heat.png"))) == 2
+    again = _folder(tmp_path, [])
+    assert again.used_bytes == everything
+    again._budget = int(1.6 * everything / 2)
+    assert again.keep(_heated(make_record(3, Verdict.REJECT)), PIXELS) is not None
+    assert sorted(file.name[:16] for file in tmp_path.rglob("*.heat.png")) == [f"{3:016x}"]
+    assert _files(tmp_path) == [f"{3:016x}-reject.jpg"]
+    assert again.used_bytes == sum(file.stat().st_size for file in tmp_path.rglob("*.*"))
+
+
+def test_a_heat_map_that_the_disk_refuses_costs_no_picture(tmp_path):
+    folder = _folder(tmp_path, [])
+    record = _heated(make_record(1, Verdict.REJECT))
+    (tmp_path / "2026-03-01" / f"{1:016x}-reject.heat.png").mkdir(parents=True)  # no file can be written there
+    path = folder.keep(record, PIXELS)
+    assert (tmp_path / path).is_file()
+    assert (folder.heat_maps_dropped, folder.used_bytes) == (1, (tmp_path / path).stat().st_size)

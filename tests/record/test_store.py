@@ -142,7 +142,7 @@ def test_a_newer_store_is_refused_by_both_sides(store, url):
         connection.execute(sa.text("INSERT INTO schema_step (step, taken_at_utc) VALUES (99, '')"))
     store.close()
     for open_it in (lambda: Store.open(url, CLOCK), lambda: Reader.open(url)):
-        with pytest.raises(StoreTooNew, match="version is 99, wanted at most 2"):
+        with pytest.raises(StoreTooNew, match="version is 99, wanted at most 3"):
             open_it()
 
 
@@ -170,7 +170,7 @@ def test_a_store_of_the_first_step_becomes_a_current_one(url, monkeypatch):
     with monkeypatch.context() as before:
         before.setattr(schema, "STEPS", schema.STEPS[:1])
         Store.open(url, CLOCK).close()
-    with pytest.raises(StoreError, match="schema version is 1, wanted 2"):
+    with pytest.raises(StoreError, match="schema version is 1, wanted 3"):
         Reader.open(url)
     with contextlib.closing(Store.open(url, CLOCK)) as opened:
         opened.write([make_record(1)])

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from inspector.clock import SystemClock
+from inspector.config import PlcConfig
 from inspector.errors import ConfigError
 from inspector.record.reader import store_url
 from inspector.record.store import Store
@@ -336,3 +337,10 @@ def test_every_error_answer_of_the_description_is_the_one_shape(web):
                 if status.startswith(("4", "5")):
                     schema = answer["content"]["application/json"]["schema"]
                     assert schema == {"$ref": "#/components/schemas/ErrorOut"}, (path, status)
+
+
+def test_the_plc_is_not_there_or_has_not_been_told_of(web, config):
+    _error(web.get(f"{API}/plc"), 404, "not_found")
+    web.app.state.config = config.model_copy(update={"plc": PlcConfig(wiring="triggers")})
+    _error(web.get(f"{API}/plc"), 503, "line_down")
+    _error(web.post(f"{API}/commands/plc", headers=_token(web), json={"what": "force"}), 422, "invalid")

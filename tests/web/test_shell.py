@@ -17,14 +17,16 @@ from inspector.web.roles import Role
 from inspector.web.sessions import IDLE_S, Sessions
 from inspector.web.words import LOCALE, Words, read_po, stretched
 
-from .fakes import make_config, sign_in
+from .fakes import fill_store, make_config, sign_in
 
 WEB = Path(menu.__file__).parent
 
 
 @pytest.fixture
 def web(tmp_path):
-    app = create_app(make_config(tmp_path / "station"), tmp_path / "line.sock")
+    config = make_config(tmp_path / "station")
+    fill_store(config)
+    app = create_app(config, tmp_path / "line.sock")
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client
 

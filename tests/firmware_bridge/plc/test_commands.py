@@ -113,6 +113,18 @@ def test_a_person_may_change_the_job_too() -> None:
         bench.contract.job_done(9, 5, bench.now_ns)
 
 
+@pytest.mark.parametrize(("job", "checksum"), [(2, 0xC0FFEE), (1, 0xBEEF)])
+def test_a_part_triggered_under_other_settings_does_not_pass(job: int, checksum: int) -> None:
+    bench, master = start()
+    master.trigger(1)
+    bench.contract.job_done(job, checksum, bench.now_ns)
+    bench.answer(1)
+    seen = master.cycle()
+    assert (seen["verdict"], seen["result_job"], seen["result_checksum"]) == (PlcVerdict.UNKNOWN, 1, 0xC0FFEE)
+    master.acknowledge()
+    assert master.one(2) == PlcVerdict.PASS
+
+
 def test_until_the_first_piece_is_approved_nothing_passes() -> None:
     bench, master = start(Options(first_piece=True))
     assert master.status & Status.FIRST_PIECE_WANTED

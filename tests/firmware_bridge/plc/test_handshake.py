@@ -165,8 +165,10 @@ def test_part_zero_gets_a_number(bench: Bench, master: Master) -> None:
 
 def test_no_result_in_time_is_unknown_and_the_late_one_is_dropped(bench: Bench, master: Master) -> None:
     master.trigger(9)
+    bench.contract.triggers.recorded_as(9, 3 << 32 | 44)
     master.wait(1100)
     assert (master.seen["result_part_id"], master.seen["verdict"]) == (9, PlcVerdict.UNKNOWN)
+    assert (master.seen["record_boot"], master.seen["record_number"]) == (3, 44)
     bench.answer(9)
     master.cycle()
     assert master.seen["verdict"] == PlcVerdict.UNKNOWN
@@ -310,3 +312,69 @@ def test_reading_the_mapped_range_and_beyond(bench: Bench) -> None:
         with pytest.raises(AccessRefused) as refused:
             bench.image.read("a", table, start, count)
         assert refused.value.code == 2
+
+
+def test_dropping_trigger_enable_clears_the_trigger_s_answers(bench: Bench, master: Master) -> None:
+    master.set(Control.TRIGGER, trigger_part_id=1)
+    assert master.status & Status.TRIGGER_ACK
+    master.clear(Control.TRIGGER_ENABLE)
+    assert not master.status & Status.TRIGGER_ACK
+    master.clear(Control.TRIGGER)
+    master.set(Control.TRIGGER, trigger_part_id=2)
+    assert master.status & Status.MISSED_TRIGGER
+    master.clear(Control.TRIGGER)
+    master.set(Control.TRIGGER_ENABLE)
+    assert master.status & Status.MISSED_TRIGGER
+    master.clear(Control.TRIGGER_ENABLE)
+    assert not master.status & Status.MISSED_TRIGGER
+    bench.answer(1)
+    assert master.cycle()["result_part_id"] == 1
+
+
+def test_what_waits_for_a_master_that_is_gone_is_lost_not_kept_for_the_next(bench: Bench, master: Master) -> None:
+    master.set(Control.BUFFER_RESULTS)
+    for part_id in (1, 2, 3):
+        master.trigger(part_id)
+        bench.answer(part_id)
+    bench.image.disconnected("plc")
+    other = Master(bench, "other")
+    seen = other.cycle()
+    assert not other.status & Status.RESULTS_VALID
+    assert (seen["results_waiting"], seen["lost_results"], seen["unknown"], seen["total"]) == (0, 2, 2, 3)
+    assert bench.refused(Refusal.RESULT_NOBODY) == 2
+
+
+def test_numbers_wrap_and_leave_out_zero(bench: Bench, master: Master) -> None:
+    bench.contract.results.last_id = bench.contract.triggers.acquisition_id = 0xFFFE
+    ids = []
+    for part_id in (1, 2):
+        master.trigger(part_id)
+        bench.answer(part_id)
+        seen = master.cycle()
+        ids.append((seen["acquisition_id"], seen["inspection_id"]))
+        master.acknowledge()
+    assert ids == [(0xFFFF, 0xFFFF), (1, 1)]
+
+
+def test_the_inspection_id_of_an_empty_block_is_that_of_the_last_shown(bench: Bench, master: Master) -> None:
+    for part_id in (1, 2):
+        master.trigger(part_id)
+        bench.answer(part_id)
+    master.set(Control.RESULTS_ACK)
+    assert (master.seen["inspection_id"], master.seen["inspection_id_copy"]) == (1, 1)
+    master.clear(Control.RESULTS_ACK)
+    assert master.one(3) == PlcVerdict.PASS
+    assert peek(bench, "inspection_id") == 3
+
+
+def test_no_more_parts_are_under_way_than_may_be() -> None:
+    bench = Bench(Options(in_flight=2))
+    master = Master(bench)
+    master.start()
+    for part_id in (1, 2):
+        master.trigger(part_id)
+        bench.contract.exposed(part_id, bench.now_ns)
+    master.cycle()
+    assert (master.seen["not_ready"], master.status & Status.BUSY) == (Refusal.BUSY, Status.BUSY)
+    bench.answer(1)
+    assert master.cycle()["not_ready"] == Refusal.NONE

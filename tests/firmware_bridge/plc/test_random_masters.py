@@ -44,6 +44,8 @@ class Said:
     verdict: PlcVerdict | None = None
     fault_since: bool = False
     first_piece: bool = False
+    settings: tuple[int, int] = (0, 0)
+    same_settings: bool = True
     shown: int = 0
 
 
@@ -135,6 +137,7 @@ class Masters(RuleBasedStateMachine):
     def answer(self, part: int, verdict: PlcVerdict, score: float) -> None:
         if part in self.open:
             self.open[part].verdict = verdict
+            self.open[part].same_settings = self.open[part].settings == self.settings()
         self.bench.answer(part, verdict, score=score)
         self.hear()
 
@@ -157,7 +160,9 @@ class Masters(RuleBasedStateMachine):
         if part not in self.open:
             self.accepted += 1
             self.open[part] = Said(
-                fault_since=bool(self.contract.faults.shown), first_piece=self.contract.jobs.first_piece_wanted
+                fault_since=bool(self.contract.faults.shown),
+                first_piece=self.contract.jobs.first_piece_wanted,
+                settings=self.settings(),
             )
         self.contract.seen(part, self.bench.now_ns)
         self.hear()
@@ -201,6 +206,9 @@ class Masters(RuleBasedStateMachine):
 
     # -- bookkeeping -------------------------------------------------------------------------------------------------
 
+    def settings(self) -> tuple[int, int]:
+        return self.contract.jobs.current, self.contract.jobs.checksum
+
     def undelivered(self) -> list[Result]:
         results = self.contract.results
         return [result for _, result in results.waiting] + ([results.shown] if results.shown else [])
@@ -211,7 +219,9 @@ class Masters(RuleBasedStateMachine):
             if isinstance(event, Triggered):
                 assert event.part_id not in self.open
                 self.accepted += 1
-                self.open[event.part_id] = Said(first_piece=self.contract.jobs.first_piece_wanted)
+                self.open[event.part_id] = Said(
+                    first_piece=self.contract.jobs.first_piece_wanted, settings=self.settings()
+                )
             elif isinstance(event, JobWanted):
                 assert event.job in (1, 2)
             elif isinstance(event, MaintenanceChanged):
@@ -251,6 +261,7 @@ class Masters(RuleBasedStateMachine):
                 assert said.verdict is PlcVerdict.PASS
                 assert not said.fault_since
                 assert not said.first_piece
+                assert said.same_settings
                 assert not self.contract.faults.shown
             else:
                 assert verdict in (said.verdict, PlcVerdict.UNKNOWN, PlcVerdict.FAULT)

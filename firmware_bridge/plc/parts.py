@@ -1,0 +1,104 @@
+"""The parts that a PLC triggers: their numbers, and how what the contract tells becomes the station's own events.
+
+What it is: the book that stands in for the reject controller's where there is none (wiring "triggers"): every trigger
+is a part with a number that is never given twice, whatever number the PLC gives it. What it is not: the handshake
+(`contract`) or a thread. `hear` is called under the contract's lock, by whichever thread holds it.
+
+The number goes into a journal before anything else happens, so that a killed station knows afterwards how many parts
+it had been told of. The journal is written, not synced: a cut of the power may lose the last ones.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+from firmware_bridge.events import Event, PartLost, PartSeen, PartTaken
+from firmware_bridge.plc.events import PlcEvent, ResultLost, ResultTaken, Triggered, TriggerRefused
+
+_JOURNAL = struct.Struct("<8sII")
+_MARK = b"PLCPART1"
+
+
+class PartJournal:
+    """The boot and the last number given, in a file of 16 bytes. Raises OSError where it cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._boot = 0
+
+    def read(self) -> tuple[int, int]:
+        """(boot, last number) of the process before this one; (0, 0) if there is none, or it is no journal."""
+        data = os.pread(self._file, _JOURNAL.size, 0)
+        if len(data) != _JOURNAL.size or data[:8] != _MARK:
+            return 0, 0
+        _, boot, number = _JOURNAL.unpack(data)
+        return boot, number
+
+    def begin(self, boot: int) -> None:
+        """From here on, numbers are this boot's."""
+        self._boot = boot
+        self.note(0)
+
+    def note(self, number: int) -> None:
+        """This number is given."""
+        os.pwrite(self._file, _JOURNAL.pack(_MARK, self._boot, number), 0)
+
+    def close(self) -> None:
+        """Give the file back."""
+        os.close(self._file)
+
+
+class PlcParts:
+    """See the module. `boot` is the high half of every part id."""
+
+    def __init__(self, boot: int, journal: PartJournal) -> None:
+        self._boot = boot
+        self._journal = journal
+        self._number = 0
+        self._part_of: dict[int, int] = {}
+        self._wire_of: dict[int, int] = {}
+        journal.begin(boot)
+
+    def hear(self, event: PlcEvent) -> list[Event]:
+        """What the station's line has to know of this event."""
+        if isinstance(event, Triggered):
+            part_id = self._new()
+            self._part_of[event.part_id], self._wire_of[part_id] = part_id, event.part_id
+            return [PartSeen(part_id, event.encoder, event.encoder, event.at_ns)]
+        if isinstance(event, TriggerRefused):
+            return [PartLost(self._new(), "trigger_refused")]
+        if isinstance(event, ResultTaken):
+            return [PartTaken(part_id, event.verdict.name) for part_id in self._forget(event.part_id)]
+        if isinstance(event, ResultLost):
+            return [PartLost(part_id, "result_lost") for part_id in self._forget(event.part_id)]
+        return []
+
+    def part_of(self, wire_id: int) -> int | None:
+        """The station's id of the part that the PLC calls `wire_id`, while it is open."""
+        return self._part_of.get(wire_id)
+
+    def wire_of(self, part_id: int) -> int | None:
+        """The PLC's number of an open part."""
+        return self._wire_of.get(part_id)
+
+    def abandon(self, why: str) -> list[Event]:
+        """Every open part is lost."""
+        lost: list[Event] = [PartLost(part_id, why) for part_id in self._wire_of]
+        self._part_of.clear()
+        self._wire_of.clear()
+        return lost
+
+    def _new(self) -> int:
+        self._number += 1
+        self._journal.note(self._number)
+        return self._boot << 32 | self._number
+
+    def _forget(self, wire_id: int) -> Iterable[int]:
+        part_id = self._part_of.pop(wire_id, None)
+        if part_id is not None:
+            del self._wire_of[part_id]
+            yield part_id

@@ -1,0 +1,98 @@
+"""The I/O monitor's data: every register with its name and how long it has been as it is, the last edges, the counters.
+
+What it is: a look at the contract, ten times a second, told twice a second. What it is not: a screen, or able to change
+anything. Line thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from firmware_bridge.plc import picture
+from firmware_bridge.plc.fields import FIELDS, Field, Value, to_words
+from firmware_bridge.plc.image import Image
+from firmware_bridge.plc.modbus_pdu import Counters
+from inspector.clock import Clock
+from inspector.link.messages import PlcReport
+
+_TELL_NS = 500_000_000
+
+
+class PlcMonitor:
+    """See the module. `wiring` is the station file's word."""
+
+    def __init__(self, image: Image, counters: Counters, clock: Clock, wiring: str) -> None:
+        self._image = image
+        self._counters = counters
+        self._clock = clock
+        self._wiring = wiring
+        self._values: dict[str, Value] = {}
+        self._since_ns: dict[str, int] = {}
+        self._next_ns = 0
+
+    def look(self) -> PlcReport | None:
+        """Note what has changed; the report, when it is time for one."""
+        now_ns = self._clock.now_ns()
+        contract = self._image.contract
+        with self._image.lock:
+            values = picture.values(contract, "")
+            values |= {field.name: getattr(contract.inputs, field.name) for field in FIELDS if field.to_station}
+        for name, value in values.items():
+            if name not in self._values or self._values[name] != value:
+                self._since_ns[name] = now_ns
+        for name in self._values.keys() - values.keys():
+            self._since_ns[name] = now_ns
+        self._values = values
+        if now_ns < self._next_ns:
+            return None
+        self._next_ns = now_ns + _TELL_NS
+        return self._report(now_ns)
+
+    def _report(self, now_ns: int) -> PlcReport:
+        contract = self._image.contract
+        with self._image.lock:
+            edges = [*contract.trace.edges]
+            refused = {why.name: count for why, count in contract.trace.refused.items()}
+            owner = contract.owner or ""
+        server = {item.name: getattr(self._counters, item.name) for item in fields(Counters) if item.name != "refused"}
+        return PlcReport(
+            wiring=self._wiring,
+            owner=owner,
+            registers=tuple(self._register(field, now_ns) for field in FIELDS),
+            edges=tuple(
+                {
+                    "ago_ms": round((now_ns - edge.at_ns) / 1e6, 1),
+                    "signal": edge.signal,
+                    "value": edge.value,
+                    "inspection_id": edge.inspection_id,
+                    "part_id": edge.part_id,
+                }
+                for edge in edges
+            ),
+            refused=refused,
+            server=server | {f"exception_{code}": count for code, count in sorted(self._counters.refused.items())},
+        )
+
+    def _register(self, field: Field, now_ns: int) -> dict[str, Any]:
+        value = self._values.get(field.name, "" if field.kind == "text" else 0)
+        shown = {
+            "name": field.name,
+            "address": field.address,
+            "words": to_words(field, value),
+            "value": value if isinstance(value, str) else round(float(value), 4) if field.scale != 1 else int(value),
+            "unit": field.unit,
+            "to_station": field.to_station,
+            "unchanged_s": round((now_ns - self._since_ns.get(field.name, now_ns)) / 1e9, 1),
+        }
+        if field.names is not None and not isinstance(value, str):
+            shown["names"] = _names(field, int(value))
+        return shown
+
+
+def _names(field: Field, value: int) -> list[str]:
+    """The names of the bits that are set, or of the number."""
+    assert field.names is not None
+    if field.kind == "bits":
+        return [str(bit.name) for bit in field.names if bit & value]
+    return [str(item.name) for item in field.names if item == value]

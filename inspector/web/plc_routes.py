@@ -1,0 +1,84 @@
+"""The I/O monitor of the PLC, over the API: what stands on the wire, and what a person may do about it.
+
+What it is: HTTP in, JSON out, of what the line last said. What it is not: a page, or any authority: the contract
+refuses what must not be. Event loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Depends, Request
+from pydantic import BaseModel, Field
+
+from inspector.link.messages import PlcReport
+from inspector.web.errors import ApiError
+from inspector.web.roles import Role, require
+from inspector.web.routes import ask_line
+from inspector.web.schemas import DoneOut, error_answers
+
+_REFUSALS = ("token_missing", "token_wrong", "forbidden", "origin_wrong", "refused", "invalid", "line_down")
+api = APIRouter(prefix="/api/v1")
+
+
+class PlcOut(BaseModel):
+    """What stands between station and PLC, as the line last told it, about twice a second."""
+
+    wiring: Literal["results", "triggers"]
+    owner: str = Field(description="The master in control; empty if there is none.")
+    registers: list[dict[str, Any]] = Field(
+        description="Every field of the map: name, address, words, value, unit, names of its bits or number, "
+        "to_station, and unchanged_s, seconds since it last changed, to about 0.1."
+    )
+    edges: list[dict[str, Any]] = Field(
+        description="The last 200 edges of the handshake, oldest first: ago_ms, signal, value, inspection_id, part_id."
+    )
+    refused: dict[str, int] = Field(description="How often what was refused, lost or broken, by reason.")
+    server: dict[str, int] = Field(description="What the Modbus server met: requests, connections, exceptions by code.")
+
+
+class PlcIn(BaseModel):
+    """What to do; `output` is for `fire`."""
+
+    what: Literal["maintenance_on", "maintenance_off", "fire"]
+    output: str = Field(default="", max_length=64, examples=["camera"])
+
+
+@api.get(
+    "/plc",
+    tags=["read"],
+    dependencies=[Depends(require(Role.WATCH))],
+    responses=error_answers("not_found", "line_down"),
+)
+async def plc(request: Request) -> PlcOut:
+    """Live registers, the last edges, and counters of everything refused or broken."""
+    if request.app.state.config.plc is None:
+        raise ApiError("not_found", "this station has no PLC: there is no [plc] in its station file")
+    report: PlcReport | None = request.app.state.client.plc
+    if report is None:
+        raise ApiError("line_down", "the line has not told of its PLC yet")
+    return PlcOut(**asdict(report))
+
+
+@api.post(
+    "/commands/plc",
+    tags=["commands"],
+    dependencies=[Depends(require(Role.INTEGRATOR))],
+    responses=error_answers(*_REFUSALS),
+)
+async def command(request: Request, wanted: Annotated[PlcIn, Body()]) -> DoneOut:
+    """Begin or end maintenance, which the PLC sees, or fire an output in it."""
+    words = wanted.what.replace("_", " ")
+    return await ask_line(request, "plc", f"fire {wanted.output}" if wanted.what == "fire" else words)
+
+
+@api.post(
+    "/commands/first_piece",
+    tags=["commands"],
+    dependencies=[Depends(require(Role.QUALITY))],
+    responses=error_answers(*_REFUSALS),
+)
+async def first_piece(request: Request) -> DoneOut:
+    """Approve the first piece after a job change: from here on PASS counts."""
+    return await ask_line(request, "plc", "approve")
