@@ -269,6 +269,7 @@ class Running:
             last_part_id=self._last_part_id,
             at_utc=self._clock.utc(),
             camera_trouble=(crew.camera_thread.trouble or "lost") if crew.camera_thread.lost else "",
+            preparing=self._change.loading,
         )
 
     def _end(self) -> None:
