@@ -13,14 +13,7 @@ from collections.abc import Iterable
 
 from firmware_bridge import framing
 from firmware_bridge import protocol as wire
-from firmware_bridge.events import (
-    Event,
-    LinkCounters,
-    Linked,
-    LinkLost,
-    PartLost,
-    Refused,
-)
+from firmware_bridge.events import Event, LinkCounters, Linked, LinkLost, PartLost, Refused
 from firmware_bridge.rows import Boot, Pending
 
 _MS = 1_000_000
@@ -119,6 +112,8 @@ class Bridge:
             self.counters.received += 1
             if message is None:
                 self.counters.unknown += 1
+                version = wire.foreign_version(payload)
+                events += [] if version is None else self._refuse_version(version)
             else:
                 events += self._hear(message, now_ns)
         self.counters.damaged = self._deframer.damaged
@@ -182,10 +177,7 @@ class Bridge:
 
     def _on_ident(self, ident: wire.Ident, now_ns: int) -> Iterable[Event]:
         if ident.protocol != wire.PROTOCOL:
-            yield from self._refuse(
-                f"the controller speaks protocol {ident.protocol:08x}, this station {wire.PROTOCOL:08x}: "
-                "flash the controller with this version's firmware"
-            )
+            yield from self._refuse_version(ident.protocol)
             return
         self._heard_ns = now_ns
         yield from self._begin_boot(ident)
@@ -197,6 +189,12 @@ class Bridge:
             self._next_lease_ns = now_ns
             yield Linked(ident.boot, self._was_reset)
             self._was_reset = False
+
+    def _refuse_version(self, version: int) -> Iterable[Event]:
+        return self._refuse(
+            f"the controller speaks protocol {version:08x}, this station {wire.PROTOCOL:08x}: "
+            "flash the controller with this version's firmware"
+        )
 
     def _refuse(self, text: str) -> Iterable[Event]:
         self._refused = True

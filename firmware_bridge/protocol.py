@@ -227,6 +227,16 @@ def unpack(payload: bytes) -> Message | None:
     return kind(*_FIELDS[kind].unpack_from(payload, 1))
 
 
+def foreign_version(payload: bytes) -> int | None:
+    """The protocol version of an IDENT that is laid out in another way than ours; None if it is no IDENT.
+
+    Its code and its first field stay what they are in every version.
+    """
+    if len(payload) < 5 or payload[0] != Ident.code:
+        return None
+    return int.from_bytes(payload[1:5], "little")
+
+
 def config_crc(values: Iterable[tuple[int, int]]) -> int:
     """The CRC that COMMIT carries: CRC-32 over `key, value` (`<BI`) of all keys in rising order; never 0."""
     return zlib.crc32(b"".join(struct.pack("<BI", key, value) for key, value in sorted(values))) or 1

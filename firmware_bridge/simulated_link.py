@@ -9,10 +9,54 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from firmware_bridge.simulator import SimulatedController
+from typing import Protocol
 
 _LATENCY_NS = 200_000
+
+
+class Numbered(Protocol):
+    """The parts of one life of a controller."""
+
+    @property
+    def next_part(self) -> int:
+        """The number that the next part will get."""
+        ...
+
+
+class Twin(Protocol):
+    """What stands in for the controller: `simulator.SimulatedController` or `simavr_controller.SimavrController`."""
+
+    boot: int
+
+    @property
+    def parts(self) -> Numbered:
+        """The parts of this life."""
+        ...
+
+    @property
+    def total_seen(self) -> int:
+        """Parts seen over all boots."""
+        ...
+
+    def receive(self, data: bytes, at_ns: int) -> None:
+        """Bytes from the station, at the time their last one arrived."""
+        ...
+
+    def take_output(self) -> list[tuple[int, bytes]]:
+        """Frames sent since the last call, each with the time its first byte left."""
+        ...
+
+    def advance(self, to_ns: int) -> None:
+        """Do everything that is due up to and including `to_ns`."""
+        ...
+
+    def next_event_ns(self) -> int | None:
+        """When `advance` has something to do next."""
+        ...
+
+    def reset(self, at_ns: int) -> None:
+        """The reset pin."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +86,7 @@ class LineNoise:
 class SimulatedLink:
     """See the module. `baud` is 10 bits a byte."""
 
-    def __init__(self, controller: SimulatedController, noise: LineNoise, baud: int = 250_000) -> None:
+    def __init__(self, controller: Twin, noise: LineNoise, baud: int = 250_000) -> None:
         self.controller = controller
         self._noise = noise
         self._byte_ns = 10_000_000_000 // baud

@@ -86,6 +86,7 @@ class Gate:
         self._last: Window | None = None
         self._since_ns = 0
         self._stopped_ns: int | None = None
+        self._start_ns: int | None = None
         self.purge_end: int | None = None
         self.on = False
         self.limited = 0
@@ -120,15 +121,28 @@ class Gate:
         self._last = self.purge_end = None
         self._drive(False, now_ns)
 
-    def line_moves(self, moves: bool, now_ns: int) -> None:
-        """Start or stop the line; a purge pauses while it stands."""
-        self._belt.set_running(moves, now_ns)
-        self._stopped_ns = None if moves else now_ns
-        if self.purge_end is not None and moves:
+    def start_line(self, now_ns: int) -> None:
+        """Start the line; if it is to be purged, when the valve has opened."""
+        self._stopped_ns = None
+        self._start_ns = now_ns
+        if self.purge_end is not None:
+            self._start_ns += self._place.config[Key.LEAD_MS] * _MS
             self._drive(True, now_ns)
+
+    def stop_line(self, now_ns: int) -> None:
+        """Stop the line; a purge pauses while it stands."""
+        self._stopped_ns = now_ns
+        self._start_ns = None
+        self._belt.set_running(False, now_ns)
+
+    def _start(self, now_ns: int) -> None:
+        self._start_ns = None
+        self._belt.set_running(True, now_ns)
 
     def agenda(self) -> Iterator[Due]:
         """What comes next: times, and what is to be called with the time."""
+        if self._start_ns is not None:
+            yield self._start_ns, self._start
         if self.purge_end is not None:
             yield from self._place.at(self.purge_end, self._end_purge)
             if self.on and self._stopped_ns is not None:

@@ -107,13 +107,13 @@ class Parts:
         # Without an encoder nothing tells how far the belt has come before it had its speed.
         self._flush_until = past_gate if self._place.by_clock else None
         self._needs_purge = False
-        self._gate.line_moves(True, self.now_ns)
+        self._gate.start_line(self.now_ns)
 
     def stop(self) -> None:
         """RUN to READY: the belt stands, the parts on it stay what they are if an encoder tells where they are."""
         if self.mode is Mode.RUN:
             self.mode = Mode.READY
-            self._gate.line_moves(False, self.now_ns)
+            self._gate.stop_line(self.now_ns)
             if self._place.by_clock:
                 self.rows.hold_all(Why.PURGED)
                 self._needs_purge = True
@@ -137,7 +137,7 @@ class Parts:
             return
         self.mode, self.fault = Mode.SHUT_DOWN, fault
         self.rows.hold_all(Why.SHUT_DOWN)
-        self._gate.line_moves(False, self.now_ns)
+        self._gate.stop_line(self.now_ns)
         if not self._config or not self._gate.blows or fault is Fault.OUTPUT_STUCK:
             self._gate.drop(self.now_ns)
             self.sorters.off(self.now_ns)

@@ -20,6 +20,7 @@ class PlcJobs(threading.Thread):
         super().__init__(name="jobs", daemon=True)
         self.known = dict(known)
         self._load = load
+        self._stopping = False
         self._ready: dict[int, Line | str] = {
             number: first for number, recipe_id in self.known.items() if recipe_id == first.recipe.id
         }
@@ -36,10 +37,16 @@ class PlcJobs(threading.Thread):
         """A person has loaded this job's recipe anew."""
         self._ready[number] = line
 
+    def stop(self) -> None:
+        """Load no more, and wait for the one being loaded: a runtime cut off in that aborts the whole process."""
+        self._stopping = True
+        if self.is_alive():
+            self.join()
+
     def run(self) -> None:
         """Load what is not loaded yet, then end."""
         for number, recipe_id in self.known.items():
-            if number not in self._ready:
+            if number not in self._ready and not self._stopping:
                 self._ready[number] = self._try(recipe_id)
 
     def _try(self, recipe_id: str) -> Line | str:

@@ -25,6 +25,7 @@ from inspector.errors import ConfigError
 from inspector.fast import FastRun, Life
 from inspector.line import Line
 from inspector.link.server import LinkServer
+from inspector.plc_jobs import PlcJobs
 from inspector.record.store import Store
 from inspector.running import Crew, Running
 from inspector.sender import BridgeSender
@@ -45,7 +46,9 @@ class RunResult:
     law_holds: bool
 
 
-def run_fast(config: StationConfig, parts: int, progress: Callable[[int], None]) -> RunResult:
+def run_fast(
+    config: StationConfig, parts: int, progress: Callable[[int], None], controller: str = "python"
+) -> RunResult:
     """Run `parts` parts in simulated time, with every fault that the station file asks for.
 
     Raises ConfigError if the controller or the camera is not simulated, StationError if the station stands still.
@@ -56,7 +59,7 @@ def run_fast(config: StationConfig, parts: int, progress: Callable[[int], None])
     line = station.load_line(config, station.load_recipe_of(config))
     book = _Book(config, clock)
     first_boot = book.next_boot()
-    surroundings = station.simulate(config, first_boot)
+    surroundings = station.simulate(config, first_boot, controller)
     tally = Tally(surroundings.truth)
     surroundings.world.on_gone = tally.gone
     faults = config.simulation.faults if config.simulation else FaultConfig()
@@ -169,7 +172,7 @@ class RealRun:
     tally: Tally
     book: _Book
     parts: int | None
-    beside: Sequence[threading.Thread]
+    beside: Sequence[PlcJobs | SimulatedPlc]
 
     def run(self) -> RunResult:
         """Run to the end and count."""
@@ -183,8 +186,7 @@ class RealRun:
             self.book.count(self.tally)
         finally:
             for thread in self.beside:
-                if isinstance(thread, SimulatedPlc):
-                    thread.stop()
+                thread.stop()
             self.book.close()
         seen = self.running.seen
         document = self.tally.document(seen) | {"mode": "realtime", "open_at_the_end": seen - self.tally.records}
@@ -195,12 +197,12 @@ class RealRun:
         return RunResult(document, finished and not self.tally.escapes_by_fault and not self.tally.duplicates)
 
 
-def build_realtime(config: StationConfig, parts: int | None, *, with_link: bool) -> RealRun:
+def build_realtime(config: StationConfig, parts: int | None, *, with_link: bool, controller: str = "python") -> RealRun:
     """Everything that runs in real time; raises what any of its parts raises at start-up."""
     clock = SystemClock()
     line = station.load_line(config, station.load_recipe_of(config))
     book = _Book(config, clock)
-    surroundings = _surround(config, clock, book, parts)
+    surroundings = _surround(config, clock, book, parts, controller)
     inbox = Inbox(config.line.frame_queue)
     late: list[Running] = []
 
@@ -259,14 +261,20 @@ def _open_camera(
     return camera
 
 
-def _surround(config: StationConfig, clock: Clock, book: _Book, parts: int | None) -> station.Simulated | None:
+def _surround(
+    config: StationConfig, clock: Clock, book: _Book, parts: int | None, controller: str
+) -> station.Simulated | None:
     plc = config.plc
     triggered = plc is not None and plc.wiring == "triggers"
     if triggered and not (plc is not None and plc.simulated):
         return None
     if not triggered and not config.controller.port.startswith("sim://"):
+        if controller != "python":
+            raise ConfigError(
+                f"--controller {controller} needs [controller] port 'sim://', found {config.controller.port!r}"
+            )
         return None
-    surroundings = station.simulate(config, book.next_boot())
+    surroundings = station.simulate(config, book.next_boot(), controller, clock.now_ns())
     surroundings.world.limit = parts
     if not triggered:
         register(_SIMULATED, surroundings.link, clock.now_ns)

@@ -21,8 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from firmware_bridge.bridge import Bridge
+from firmware_bridge.flash import FlashError
 from firmware_bridge.protocol import Key
-from firmware_bridge.simulated_link import LineNoise, SimulatedLink
+from firmware_bridge.simavr_controller import SimavrController
+from firmware_bridge.simulated_link import LineNoise, SimulatedLink, Twin
 from firmware_bridge.simulator import SimulatedController
 from inspector.calibration_set import load_calibration
 from inspector.camera.base import Scene
@@ -76,7 +78,7 @@ class Simulated:
     """The simulated surroundings of a station: the belt, the controller behind its line, and what the camera sees."""
 
     world: World
-    controller: SimulatedController
+    controller: Twin
     link: SimulatedLink
     scene: Scene | None
     truth: Mapping[str, Truth]
@@ -152,8 +154,11 @@ def make_passage(config: StationConfig, clock: Clock, line: Line, send: Sender, 
     return passage
 
 
-def simulate(config: StationConfig, first_boot: int) -> Simulated:
-    """The simulated world of the station file; raises ConfigError if it has none, DatasetError for its pictures."""
+def simulate(config: StationConfig, first_boot: int, controller_kind: str = "python", now_ns: int = 0) -> Simulated:
+    """The simulated world of the station file, with its controller switched on at `now_ns`.
+
+    Raises ConfigError if it has none or simavr lacks, DatasetError for its pictures.
+    """
     simulation = config.simulation
     if simulation is None:
         raise ConfigError("[controller] port is 'sim://', but the station file has no [simulation]")
@@ -165,11 +170,23 @@ def simulate(config: StationConfig, first_boot: int) -> Simulated:
     scene = None
     if config.camera.kind == "simulated":
         scene = BeltScene(world, folder, looks, _first(truth, "empty"), _first(truth, "two_parts"))
-    controller = SimulatedController(world, boot=first_boot, clock_start=_CLOCK_START, drift_ppm=200)
+    controller = make_controller(controller_kind, world, first_boot, now_ns)
     faults = simulation.faults
     draw = np.random.default_rng(simulation.seed + 2).random
     noise = LineNoise(lambda: float(draw()), faults.byte_flip, faults.byte_drop, faults.byte_double)
     return Simulated(world, controller, SimulatedLink(controller, noise, config.controller.baud), scene, truth)
+
+
+def make_controller(kind: str, world: World, boot: int, now_ns: int) -> Twin:
+    """The twin of the controller: `python`, its rules, or `simavr`, its real binary. Raises ConfigError."""
+    if kind == "python":
+        return SimulatedController(world, boot=boot, clock_start=_CLOCK_START, drift_ppm=200)
+    if kind != "simavr":
+        raise ConfigError(f"--controller is {kind!r}, wanted 'python' or 'simavr'")
+    try:
+        return SimavrController(world, boot=boot, clock_start=_CLOCK_START, drift_ppm=200, start_ns=now_ns)
+    except FlashError as why:
+        raise ConfigError(f"--controller simavr: {why}") from why
 
 
 _GOOD = labels_of(["good/any"])["good/any"]

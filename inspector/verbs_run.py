@@ -42,6 +42,9 @@ def run_verb(
     parts: Annotated[int | None, typer.Option(min=1, help="End after so many parts; without it, run for ever.")] = None,
     fast: Annotated[bool, typer.Option("--fast/--realtime", help="Simulated time, or the real one.")] = False,
     web: Annotated[bool, typer.Option("--web/--no-web", help="The API and the screens beside the line.")] = True,
+    controller: Annotated[
+        str, typer.Option(help="What stands in for the controller at 'sim://': python, or simavr, its real firmware.")
+    ] = "python",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
     line_only: Annotated[bool, typer.Option("--line-only", hidden=True)] = False,
 ) -> None:
@@ -49,11 +52,11 @@ def run_verb(
     try:
         config = load_station(station)
         if fast:
-            result = _fast(config, parts)
+            result = _fast(config, parts, controller)
         elif web and not line_only:
-            raise typer.Exit(_with_web(config, station, parts, as_json))
+            raise typer.Exit(_with_web(config, station, parts, controller, as_json))
         else:
-            result = _realtime(config, parts, with_link=line_only)
+            result = _realtime(config, parts, controller, with_link=line_only)
     except StationError as why:
         typer.echo(str(why), err=True)
         raise typer.Exit(2 if isinstance(why, UsageError) else 1) from None
@@ -61,7 +64,7 @@ def run_verb(
     raise typer.Exit(0 if result.law_holds else 1)
 
 
-def _fast(config: StationConfig, parts: int | None) -> RunResult:
+def _fast(config: StationConfig, parts: int | None, controller: str) -> RunResult:
     if parts is None:
         raise UsageError("--fast needs --parts: in simulated time nobody comes to stop it")
     from inspector.runs import run_fast
@@ -69,22 +72,23 @@ def _fast(config: StationConfig, parts: int | None) -> RunResult:
     columns = (TextColumn("inspecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("parts", total=parts)
-        return run_fast(config, parts, lambda seen: bar.update(task, completed=seen))
+        return run_fast(config, parts, lambda seen: bar.update(task, completed=seen), controller)
 
 
-def _realtime(config: StationConfig, parts: int | None, *, with_link: bool) -> RunResult:
+def _realtime(config: StationConfig, parts: int | None, controller: str, *, with_link: bool) -> RunResult:
     from inspector.runs import build_realtime
 
-    run = build_realtime(config, parts, with_link=with_link)
+    run = build_realtime(config, parts, with_link=with_link, controller=controller)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: run.running.stopping.set())
     return run.run()
 
 
-def _with_web(config: StationConfig, station: Path, parts: int | None, as_json: bool) -> int:
+def _with_web(config: StationConfig, station: Path, parts: int | None, controller: str, as_json: bool) -> int:
     me = [sys.executable, "-m", "inspector"]
     line = [*me, "run", "--station", str(station), "--realtime", "--line-only"]
     line += ["--parts", str(parts)] if parts else []
+    line += ["--controller", controller]
     line += ["--json"] if as_json else []
     clock, web = SystemClock(), [*me, "web", "--station", str(station)]
     work = config.path(config.web.work)

@@ -37,10 +37,12 @@ def teach_verb(
     out: Annotated[Path, typer.Option(help="The model folder to make, models/<name>/<revision>.")],
     target_false_rejects: Annotated[
         float, typer.Option(min=0.0001, max=0.5, help="Share of good parts that may be thrown out.")
-    ] = 0.01,
+    ] = 0.05,
     seed: Annotated[int, typer.Option(help="Same pictures and same seed give the same model.")] = 1,
     threads: Threads = 2,
-    budget_ms: Annotated[float | None, typer.Option(min=0.1, help="Longest time of one part in the features.")] = None,
+    budget_ms: Annotated[
+        float | None, typer.Option(min=0.1, help="Longest time of one part, picture to score.")
+    ] = None,
     exclude_suspects: Annotated[
         bool, typer.Option(help="Leave out good pictures that look unlike the others.")
     ] = False,

@@ -10,9 +10,11 @@ import pytest
 
 from inspector import supervisor
 from inspector.clock import SimulatedClock
+from inspector.jobs.folder import JobFolder
 
 PYTHON = sys.executable
 LIVES = "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(0)); print('up', flush=True); signal.pause()"
+WAITS = "import os, signal, sys; open(sys.argv[1] + '/pid', 'w').write(str(os.getpid())); signal.pause()"
 NOTE = "import os, sys; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); "
 STATION = """
 import sys
@@ -160,3 +162,23 @@ def test_the_wait_doubles_up_to_its_limit_and_starts_anew_after_a_healthy_time(m
     assert supervisor._tend(child, clock, said.append) is None
     assert child.process is None
     assert said[0] == "supervisor: the web process ended with exit code 1; starts again in 0.5 s"
+
+
+def test_jobs_are_run_beside_the_line_and_end_with_the_station(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from inspector.clock import SystemClock\n"
+        "from inspector.jobs.folder import JobFolder; from inspector.jobs.runner import JobRunner\n"
+        "from inspector.supervisor import supervise\n"
+        "job = [sys.executable, '-c', sys.argv[4]]\n"
+        "jobs = JobRunner(JobFolder(Path(sys.argv[1])), job, SystemClock(), print)\n"
+        "sys.exit(supervise([sys.executable, '-c', sys.argv[2], sys.argv[3]], None, SystemClock(), jobs=jobs))"
+    )
+    jobs = JobFolder(tmp_path / "jobs")
+    job = jobs.ask("test", "x", "ann", "2026-03-01T10:00:00.000Z", {})
+    line = subprocess.Popen([PYTHON, "-c", code, str(jobs.root), NOTE + LIVES, str(tmp_path / "line"), WAITS])
+    _until(lambda: _pids(job.folder / "pid") and jobs.get(job.id).state == "running", 60)
+    pid = _pids(job.folder / "pid")[0]
+    line.terminate()
+    assert line.wait(30) == 0
+    assert not _alive(pid)
+    assert jobs.get(job.id).trouble == "the station ended while it ran"

@@ -28,8 +28,8 @@ PARTS = 10
 class Station:
     """A station with its web process, and what its records say of a stretch of time."""
 
-    def __init__(self, tmp_path: Path) -> None:
-        file = station(tmp_path, parts_per_minute="240")
+    def __init__(self, tmp_path: Path, file: Path | None = None) -> None:
+        file = file or station(tmp_path, parts_per_minute="240")
         self._file = tmp_path / "records.sqlite"
         command = [sys.executable, "-m", "inspector", "run", "--station", str(file)]
         self.process = subprocess.Popen(

@@ -167,7 +167,8 @@ static void hear(const uint8_t *p, uint8_t length) {
 
 /* -- speaking --------------------------------------------------------------------------------------------------- */
 
-static uint8_t message[PAYLOAD_OUT];
+static uint8_t framed[PAYLOAD_OUT + 2];
+#define message (framed + 1)
 
 static void put16(uint8_t at, uint16_t value) {
     message[at] = value;
@@ -205,7 +206,7 @@ static uint8_t status(void) {
     message[M_STATUS_MODE] = parts_mode;
     message[M_STATUS_FAULT] = parts_fault;
     message[M_STATUS_FLAGS] =
-        inputs_eye_blocked | parts_leased() << 1 | (parts_mode == MODE_RUN) << 2 | outputs_gate << 3;
+        inputs_eye_blocked | parts_leased() << 1 | !!(hal_outputs() & OUT_LINE_RUN) << 2 | outputs_gate << 3;
     put16(M_STATUS_DAMAGED, deframer.damaged);
     return M_STATUS_LENGTH;
 }
@@ -243,7 +244,7 @@ static uint8_t row(void) {
 }
 
 static void speak(void) {
-    uint8_t length, out[PAYLOAD_OUT + 2];
+    uint8_t length;
     if (hal_sending())
         return;
     if (owes_status)
@@ -256,7 +257,7 @@ static void speak(void) {
         length = counts();
     else
         return;
-    hal_send(out, frame(message, length, out));
+    hal_send(framed, frame(framed, length));
 }
 
 void comms_reset(const struct birth *of) {

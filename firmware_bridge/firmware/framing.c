@@ -54,20 +54,19 @@ uint8_t deframer_feed(struct deframer *d, uint8_t byte) {
     return 0;
 }
 
-uint8_t frame(uint8_t *payload, uint8_t length, uint8_t *out) {
-    uint32_t crc = crc32(payload, length);
+uint8_t frame(uint8_t *out, uint8_t length) {
+    uint32_t crc = crc32(out + 1, length);
     for (uint8_t i = 0; i < 4; i++, crc >>= 8)
-        payload[length++] = crc;
-    uint8_t code = 0, at = 1;
-    for (uint8_t i = 0; i < length; i++) {
-        if (payload[i]) {
-            out[at++] = payload[i];
-        } else {
+        out[++length] = crc;
+    /* Each zero becomes the distance to the next one; the first distance stands before all. */
+    uint8_t code = 0;
+    for (uint8_t at = 1; at <= length; at++) {
+        if (out[at] == 0) {
             out[code] = at - code;
-            code = at++;
+            code = at;
         }
     }
-    out[code] = at - code;
-    out[at++] = 0;
-    return at;
+    out[code] = length + 1 - code;
+    out[length + 1] = 0;
+    return length + 2;
 }

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PAYLOAD_IN 20  /* longest payload that the station may send us, with its CRC */
+#define PAYLOAD_IN 20  /* longest payload that the station may send us, with its CRC and the zero that ends it */
 #define PAYLOAD_OUT 36 /* longest that we send, with its CRC */
 
 struct deframer {
@@ -17,6 +17,7 @@ struct deframer {
 
 uint32_t crc32_add(uint32_t crc, uint8_t byte); /* IEEE 802.3, reflected; start at 0xffffffff, invert at the end */
 uint8_t deframer_feed(struct deframer *deframer, uint8_t byte); /* length of the payload that this byte ended, or 0 */
-uint8_t frame(uint8_t *payload, uint8_t length, uint8_t *out);  /* adds the CRC to payload; returns length of out */
+/* Frame the payload that lies from out[1] on, in place; out must have 6 bytes more. Returns the length of the frame. */
+uint8_t frame(uint8_t *out, uint8_t length);
 
 #endif

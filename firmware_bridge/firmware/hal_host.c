@@ -21,7 +21,7 @@ struct host_event {
 static uint64_t now, next_turn, next_count, next_byte, sent_until;
 static uint32_t clock_offset, count, turn, period, lag;
 static bool backwards, lost;
-static uint8_t encoder_kind, outputs, stuck_mask, fired, votes, inputs;
+static uint8_t encoder_kind, outputs, stuck_mask, fired, votes, inputs, race;
 static bool eye, eye_pending;
 static struct eye_edge eye_edge;
 static uint16_t stamps[SLOTS], strobe_ticks;
@@ -48,14 +48,13 @@ void hal_encoder(uint8_t kind) { encoder_kind = kind; }
 bool hal_eye_blocked(void) { return eye; }
 uint8_t hal_inputs(void) { return inputs; }
 uint8_t hal_outputs(void) { return outputs; }
-bool hal_outputs_stuck(void) { return stuck_mask & outputs; }
+bool hal_outputs_stuck(void) { return stuck_mask; }
 uint16_t hal_stamp(uint8_t slot) { return stamps[slot]; }
 uint8_t hal_votes(void) { return votes; }
 void hal_set_votes(uint8_t value) { votes = value; }
 void hal_strobe(uint16_t ticks) { strobe_ticks = ticks; }
 uint16_t hal_overruns(void) { return 0; }
 bool hal_sending(void) { return now < sent_until; }
-struct edge_list *hal_spare(enum domain domain) { return &lists[domain][!active[domain]]; }
 
 bool hal_eye_edge(struct eye_edge *edge) {
     *edge = eye_edge;
@@ -78,6 +77,14 @@ uint8_t hal_take_fired(void) {
 const struct edge_list *hal_loaded(enum domain domain, uint8_t *done) {
     *done = head[domain];
     return &lists[domain][active[domain]];
+}
+
+/* The main loop is about to make the next list: the moment at which an edge may still come in between. */
+struct edge_list *hal_spare(enum domain domain) {
+    fired |= race;
+    drive(outputs | race);
+    race = 0;
+    return &lists[domain][!active[domain]];
 }
 
 static void apply(const struct edge *edge) {
@@ -129,7 +136,7 @@ void host_new(void) {
     now = next_byte = 0;
     turn = period = 0;
     backwards = eye = false;
-    encoder_kind = outputs = stuck_mask = inputs = 0;
+    encoder_kind = outputs = stuck_mask = inputs = race = 0;
     strobe_ticks = event_count = 0;
 }
 
@@ -159,6 +166,7 @@ void host_encoder(uint32_t ticks, bool back) {
 void host_turn_every(uint32_t ticks) { turn = ticks; }
 void host_inputs(uint8_t bits) { inputs = bits; }
 void host_stick(uint8_t mask) { stuck_mask = mask; }
+void host_race(uint8_t mask) { race = mask; }
 uint64_t host_now(void) { return now; }
 uint8_t host_outputs(void) { return outputs; }
 uint32_t host_count(void) { return count; }
@@ -259,7 +267,6 @@ uint8_t host_feed(const uint8_t *bytes, uint32_t length, uint8_t *payload, uint1
 }
 
 uint8_t host_frame(const uint8_t *payload, uint8_t length, uint8_t *framed) {
-    uint8_t copy[PAYLOAD_OUT];
-    memcpy(copy, payload, length);
-    return frame(copy, length, framed);
+    memcpy(framed + 1, payload, length);
+    return frame(framed, length);
 }

@@ -25,15 +25,14 @@ static uint8_t last_number;
 static bool purging;
 static uint32_t purge_until;
 static struct sorter sorters[3];
-static uint32_t camera_number, camera_at; /* what parts wants */
-static uint32_t camera_loaded;            /* the part whose edge the machine has */
-static uint32_t camera_fired, camera_clock;
+static uint8_t camera_row, camera_loaded, camera_fired; /* wanted; whose edge the machine has; whose has come */
+static uint32_t camera_at, camera_clock;
 static uint8_t stuck;
 
 void outputs_reset(void) {
     queued = 0;
     outputs_gate = had_window = purging = false;
-    camera_number = camera_loaded = camera_fired = 0;
+    camera_row = camera_loaded = camera_fired = 0;
     stuck = 0;
     for (uint8_t i = 0; i < 3; i++)
         sorters[i] = (struct sorter){.since = clock_now};
@@ -83,16 +82,16 @@ void outputs_purge(uint32_t until) {
 
 bool outputs_purging(void) { return purging; }
 
-void outputs_camera(uint32_t number, uint32_t at) {
-    camera_number = number;
+void outputs_camera(uint8_t row, uint32_t at) {
+    camera_row = row;
     camera_at = at;
 }
 
-uint32_t outputs_camera_fired(uint32_t *clock) {
-    uint32_t number = camera_fired;
+uint8_t outputs_camera_fired(uint32_t *clock) {
+    uint8_t row = camera_fired;
     camera_fired = 0;
     *clock = camera_clock;
-    return number;
+    return row;
 }
 
 bool outputs_sort(uint8_t ejector, uint32_t start) {
@@ -178,8 +177,8 @@ static void notice(void) {
     notice_sorters(fired, level);
     if (fired & OUT_CAMERA) {
         camera_fired = camera_loaded;
-        if (camera_number == camera_loaded)
-            camera_number = 0;
+        if (camera_row == camera_loaded)
+            camera_row = 0;
         camera_clock = belt_expand(hal_stamp(SLOT_CAMERA));
     }
 }
@@ -192,15 +191,11 @@ static void add(enum domain domain, uint32_t at, uint8_t slot, bool on, uint8_t 
     uint32_t now = domain == BY_CLOCK ? clock_now : place_now;
     struct edge_list *list = list_of[domain];
     int32_t ahead = at - now;
-    if (ahead >= HORIZON)
+    if (ahead >= HORIZON || list->length == EDGES) /* there are never more than seven */
         return;
     if (ahead < -HORIZON)
         at = now;
-    uint8_t i = list->length;
-    if (i < EDGES)
-        list->length++;
-    else if ((int16_t)((uint16_t)at - list->edges[--i].at) >= 0)
-        return;
+    uint8_t i = list->length++;
     for (; i && (int16_t)((uint16_t)at - list->edges[i - 1].at) < 0; i--)
         list->edges[i] = list->edges[i - 1];
     struct edge *edge = &list->edges[i];
@@ -286,12 +281,12 @@ static void plan(void) {
     if (!purging)
         plan_gate();
     plan_sorters();
-    if (camera_number)
+    if (camera_row)
         add(by_place(), camera_at, SLOT_CAMERA, true, 0);
     bool loaded = load(by_place());
     load(by_clock ? BY_COUNT : BY_CLOCK);
     if (loaded)
-        camera_loaded = camera_number;
+        camera_loaded = camera_row;
 }
 
 void outputs_drop(void) {

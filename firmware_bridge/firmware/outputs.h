@@ -20,8 +20,9 @@ void outputs_drop(void);                                   /* forget all windows
 void outputs_purge(uint32_t until);                        /* energise the gate up to a place, whatever comes */
 bool outputs_purging(void);
 
-void outputs_camera(uint32_t number, uint32_t at); /* the next trigger is for this part; number 0: for none */
-uint32_t outputs_camera_fired(uint32_t *clock);    /* the part it was made for since the last call, and when; or 0 */
+/* The next trigger is for this row, counted from 1; 0: for none. `fired`: for which it was made since the last call. */
+void outputs_camera(uint8_t row, uint32_t at);
+uint8_t outputs_camera_fired(uint32_t *clock);
 
 bool outputs_sort(uint8_t ejector, uint32_t start); /* a pulse of sorter 1 to 3; false if it is still busy */
 void outputs_line_run(bool run);

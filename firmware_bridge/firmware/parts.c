@@ -11,6 +11,8 @@ uint32_t boot;
 static bool blocked; /* something is in the eye: the newest part, or what lay there at power-up */
 static uint32_t blocked_at;
 static bool needs_purge;
+static bool starting; /* the belt is to run as soon as the valve has opened */
+static uint32_t start_at;
 static bool leased;
 static uint32_t lease_until;
 static bool flushing; /* no encoder, and the belt may not have its speed yet */
@@ -24,7 +26,7 @@ void parts_reset(void) {
     parts_mode = MODE_BOOT;
     parts_fault = FAULT_NONE;
     parts_dirty = 0;
-    blocked = leased = flushing = false;
+    blocked = leased = flushing = starting = false;
     needs_purge = true;
     reject_run = unknown_run = 0;
     last_bad = 0;
@@ -44,8 +46,6 @@ void parts_tell(struct part *part) {
 
 static bool blows(void) { return !config[KEY_ENERGISED_PASSES]; }
 
-static bool undecided(uint32_t number) { return parts_has(number) && ROW(number)->phase != PHASE_DECIDED; }
-
 static void hold(struct part *part, uint8_t why) {
     if (part->phase == PHASE_DECIDED || part->held != WHY_OPEN)
         return;
@@ -63,6 +63,7 @@ void parts_shut_down(uint8_t fault) {
         return;
     parts_mode = MODE_SHUT_DOWN;
     parts_fault = fault;
+    starting = false;
     hold_all(WHY_SHUT_DOWN);
     outputs_line_run(false);
     /* A diverter falls shut. A blow-off valve goes on rejecting while the belt runs out, unless it is the culprit. */
@@ -200,7 +201,8 @@ static void run(void) {
     needs_purge = false;
     flushing = by_clock;
     flush_until = place_now + belt_distance(KEY_GATE_COUNT);
-    outputs_line_run(true);
+    starting = true;
+    start_at = clock_now + (outputs_purging() ? config[KEY_LEAD_MS] * TICKS_PER_MS : 0);
 }
 
 static void stop(void) {
@@ -208,6 +210,7 @@ static void stop(void) {
         return;
     parts_mode = MODE_READY;
     moved_clock = clock_now;
+    starting = false;
     outputs_line_run(false);
     if (by_clock) {
         /* The clock goes on while the belt stands: no place is known any more. */
@@ -324,17 +327,18 @@ static void decide_due(void) {
 }
 
 static void trigger_due(void) {
-    uint32_t clock, number = outputs_camera_fired(&clock);
-    if (undecided(number)) {
-        struct part *part = ROW(number);
+    uint32_t clock;
+    uint8_t fired = outputs_camera_fired(&clock);
+    if (fired && parts_rows[fired - 1].phase == PHASE_SEEN) {
+        struct part *part = &parts_rows[fired - 1];
         part->trigger_clock = clock;
         part->phase = PHASE_TRIGGERED;
         parts_tell(part);
     }
-    while (trigger_next < parts_next && (trigger_next == number || !undecided(trigger_next)))
+    while (trigger_next < parts_next && ROW(trigger_next)->phase != PHASE_SEEN)
         trigger_next++;
     if (trigger_next < parts_next)
-        outputs_camera(trigger_next, ROW(trigger_next)->seen + belt_distance(KEY_CAMERA_COUNT));
+        outputs_camera(trigger_next % RING + 1, ROW(trigger_next)->seen + belt_distance(KEY_CAMERA_COUNT));
     else
         outputs_camera(0, 0);
 }
@@ -366,18 +370,14 @@ static uint32_t confirm_end(const struct part *part) {
 static bool awaited(uint32_t number) { return parts_has(number) && ROW(number)->flags & PART_AWAITED; }
 
 void parts_confirm(void) {
-    for (uint32_t number = confirm_next; number < parts_open; number++) {
-        if (!awaited(number))
-            continue;
-        struct part *part = ROW(number);
-        if (!reached(place_now, window_start(part)))
-            break;
-        part->flags &= ~PART_AWAITED;
-        part->confirmed = 1;
-        parts_tell(part);
+    struct part *part = ROW(confirm_next);
+    if (!awaited(confirm_next) || !reached(place_now, window_start(part))) {
+        counters.unexpected++;
         return;
     }
-    counters.unexpected++;
+    part->flags &= ~PART_AWAITED;
+    part->confirmed = 1;
+    parts_tell(part);
 }
 
 static void confirm_due(void) {
@@ -417,6 +417,10 @@ void parts_poll(void) {
     if (blocked && reached(place_now, blocked_at + belt_distance(KEY_EYE_STUCK_COUNT))) {
         blocked_at = place_now - belt_distance(KEY_EYE_STUCK_COUNT); /* or it would look young when the place wraps */
         parts_shut_down(FAULT_EYE_STUCK);
+    }
+    if (starting && reached(clock_now, start_at)) {
+        starting = false;
+        outputs_line_run(true);
     }
     sort_due();
     trigger_due();

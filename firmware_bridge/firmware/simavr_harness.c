@@ -4,6 +4,7 @@
  * One controller for each handle. Cycles are counted over all resets. */
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,13 @@ static avr_cycle_count_t awake(avr_t *avr, avr_cycle_count_t when, void *param) 
     return when + 1;
 }
 
+/* Standard output belongs to whoever loaded this library. */
+static void on_log(avr_t *avr, const int level, const char *format, va_list values) {
+    (void)avr;
+    if (level <= LOG_ERROR)
+        vfprintf(stderr, format, values);
+}
+
 static void on_tx(avr_irq_t *irq, uint32_t value, void *param) {
     (void)irq;
     struct sim *sim = param;
@@ -122,6 +130,7 @@ static void drive_all(struct sim *sim) {
 
 struct sim *sim_open(const char *path) {
     struct sim *sim = calloc(1, sizeof *sim);
+    avr_global_logger_set(on_log);
     sim->avr = avr_make_mcu_by_name("atmega328p");
     if (!sim->avr || elf_read_firmware(path, &sim->firmware)) {
         free(sim);
@@ -167,6 +176,9 @@ void sim_pin(struct sim *sim, uint64_t cycle, uint8_t port, uint8_t number, uint
         sim->inputs[at % MANY] = sim->inputs[(at - 1) % MANY];
     sim->inputs[at % MANY] = (struct input){cycle, port, number, level};
 }
+
+/* What was to be done to the pins after now is not done. */
+void sim_cancel(struct sim *sim) { sim->in_tail = sim->in_head; }
 
 /* Both edges of A are counted: one count each `cycles`, B half a count apart from A. 0: the belt stands. */
 void sim_encoder(struct sim *sim, uint32_t cycles, uint8_t back) {

@@ -216,14 +216,16 @@ def _copy(source: IO[bytes], path: Path) -> str:
 
 
 def _check_content(manifest: Manifest, into: Path) -> None:
-    """The station file and the recipes must be such that a station would start with them."""
+    """The station file, and the recipe it names, must be such that a station would start with them."""
     base = Path("/station/folder")  # any: places are checked, not used
+    targets = {target_of(base, entry): number for number, entry in enumerate(manifest.entries)}
     stations = [number for number, entry in enumerate(manifest.entries) if entry.role == "station"]
     if len(stations) != 1:
         raise UsageError(f"{MANIFEST}: names {len(stations)} station files, wanted one")
-    for number, entry in enumerate(manifest.entries):
-        target, path = target_of(base, entry), into / "files" / f"{number:06d}"
-        if entry.role == "station":
-            parse(StationConfig, toml_of(path.read_bytes(), target) | {"folder": target.parent}, target)
-        elif entry.role == "recipe" and target.suffix == ".toml" and not target.parent.name.endswith(".history"):
-            recipe_of(path.read_bytes(), target)
+    content = [(into / "files" / f"{number:06d}").read_bytes for number in range(len(targets))]
+    name = Path("station.toml")
+    config = parse(StationConfig, toml_of(content[stations[0]](), name) | {"folder": base}, name)
+    named = config.path(config.station.recipe)
+    if named not in targets:
+        raise UsageError(f"{MANIFEST}: has no {named.name}, the recipe that the station file starts with")
+    recipe_of(content[targets[named]](), named)

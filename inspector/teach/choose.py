@@ -9,7 +9,7 @@ Source of the idea: made-up defects as a stand-in for labels when choosing anoma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from inspector.teach.taught import Method, Stack, find_shrink, fit, place_blends
 FEATURES = {
     "fine": FeatureSpec(taps=("stride8",), stride=8, top_share=0.002),
     "sharp": FeatureSpec(taps=("stride8", "stride16")),
-    "wide": FeatureSpec(taps=("deep", "context")),
+    "wide": FeatureSpec(taps=("deep", "context"), top_share=0.05),
 }
 METHODS: dict[str, tuple[Method, ...]] = {
     "fine": ("gaussian",),
@@ -29,17 +29,21 @@ METHODS: dict[str, tuple[Method, ...]] = {
     "wide": ("gaussian", "both"),
 }
 
+# Made-up defects are small: ways are compared by fewer of their highest cells than score a part.
+TRIED_SHARE = 0.02
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One candidate and how it did: `separation` is the mean share of good pictures that a made-up defect scores
-    above, smoothed (see `separation`); `shrink` is the Gaussian's, found on the way."""
+    above, smoothed (see `separation`); `shrink` is the Gaussian's, found on the way; `ms` is what a part takes."""
 
     prepared_as: str
     features: str
     method: Method
     shrink: float
     separation: float
+    ms: float
 
 
 def separation(good: Floats, damaged: Floats) -> float:
@@ -60,15 +64,19 @@ def try_methods(
     damaged: Stack,
     held: npt.NDArray[np.bool_],
     counted: Floats,
+    trust: float,
+    methods: dict[Method, float],
     seed: int,
 ) -> list[Trial]:
-    """Every method on one kind of features: fitted to `good[~held]`, tried on `good[held]` and on `damaged`."""
-    shrink = find_shrink(good, FEATURES[features], held)
+    """Every one of `methods` (with the ms a part takes) on one kind of features: fitted to `good[~held]`, tried on
+    `good[held]` and on `damaged`. `trust` is the share of the likeliest shrinkage to take (see `Preparation.trust`)."""
+    shrink = trust * find_shrink(good, FEATURES[features], held)
     trials = []
-    for method in METHODS[features]:
+    for method, ms in methods.items():
         taught = fit(good[~held], FEATURES[features], method, shrink=shrink, seed=seed)
         taught = place_blends(taught, good[held])
-        scores = [taught.scores(taught.maps(stack) * counted) for stack in (good[held], damaged)]
+        tried = replace(taught, top_cells=max(1, round(len(counted) * min(TRIED_SHARE, taught.features.top_share))))
+        scores = [tried.scores(taught.maps(stack) * counted) for stack in (good[held], damaged)]
         trials.append(
             Trial(
                 prepared_as=prepared_as,
@@ -76,6 +84,7 @@ def try_methods(
                 method=method,
                 shrink=shrink,
                 separation=separation(scores[0], scores[1]),
+                ms=ms,
             )
         )
     return trials

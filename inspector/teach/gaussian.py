@@ -10,6 +10,7 @@ fitted to most likely.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,6 @@ from onnx import TensorProto
 from inspector.teach.graph import Floats, GraphBuilder
 
 SHRINKS = (2.0, 10.0, 50.0, 250.0, 1250.0)
-_PROBED_CELLS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +59,17 @@ class Gaussian:
         return builder.node("Sqrt", squares)
 
 
-def fit_gaussian(features: Floats, shrink: float) -> Gaussian:
-    """Fit to whitened features (n, cells, D); the identity weighs as much as `shrink` pictures."""
-    count, cells, size = features.shape
-    mean = features.mean(axis=0)
-    root = np.empty((cells, size, size), np.float16)
-    prior = np.float32(shrink) * np.eye(size, dtype=np.float32)
-    for cell in range(cells):
-        centred = features[:, cell] - mean[cell]
-        covariance = (centred.T @ centred + prior) / np.float32(count + shrink)
-        root[cell] = np.linalg.inv(np.linalg.cholesky(covariance)).T
-    return Gaussian(mean=mean, root=root)
+def fit_gaussian(cells: Iterable[Floats], shrink: float) -> Gaussian:
+    """Fit to the whitened features (n, D) of each cell in turn; the identity weighs as much as `shrink` pictures."""
+    means, roots = [], []
+    for rows in cells:
+        mean = rows.mean(axis=0)
+        centred = rows - mean
+        prior = np.float32(shrink) * np.eye(rows.shape[1], dtype=np.float32)
+        covariance = (centred.T @ centred + prior) / np.float32(len(rows) + shrink)
+        means.append(mean)
+        roots.append(np.linalg.inv(np.linalg.cholesky(covariance)).T.astype(np.float16))
+    return Gaussian(mean=np.stack(means), root=np.stack(roots))
 
 
 def _spectrum(rows: Floats, mean: Floats) -> tuple[Floats, Floats]:
@@ -80,9 +80,8 @@ def _spectrum(rows: Floats, mean: Floats) -> tuple[Floats, Floats]:
 
 def choose_shrink(fitted: Floats, held_out: Floats) -> float:
     """The shrinkage under which `held_out` (m, cells, D) is most likely after a fit to `fitted` (n, cells, D)."""
-    cells = np.unique(np.linspace(0, fitted.shape[1] - 1, _PROBED_CELLS).astype(int))
     likelihood = dict.fromkeys(SHRINKS, 0.0)
-    for cell in cells:
+    for cell in range(fitted.shape[1]):
         mean = fitted[:, cell].mean(axis=0)
         values, vectors = _spectrum(fitted[:, cell], mean)
         squares = ((held_out[:, cell] - mean) @ vectors) ** 2

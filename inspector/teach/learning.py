@@ -18,32 +18,38 @@ from inspector.inference.outputs import shrink_mask
 from inspector.teach.choose import FEATURES
 from inspector.teach.doctor import Finding, rank_unlike
 from inspector.teach.graph import Floats, GraphBuilder
-from inspector.teach.groups import find_groups, hold_back, spread_groups
+from inspector.teach.groups import find_groups, spread_groups
 from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import damage
-from inspector.teach.taught import Blend, Stack, Taught, cross_validate, find_shrink, fit
-from inspector.teach.threshold import Threshold, place_threshold, sharpen_threshold
-from inspector.teach.trials import FEWEST_FOR_TRIALS, Choice
+from inspector.teach.taught import Blend, Stack, Taught, cross_validate, fit
+from inspector.teach.threshold import DefectGain, Threshold, defect_gain, place_threshold, sharpen_threshold
+from inspector.teach.trials import Choice
 from inspector.teach.watch import Watch
 from inspector.types import Pixels
 from inspector.vision.patch import load_mask
 
-FOLDS = 5
+# Of 5 folds each model would know a fifth less than the final one, and the threshold would lie too high.
+FOLDS = 10
 FEWEST = 3
+# Of features, at 2 bytes a number: 1,300 parts at the most pixels, 6,400 at 256 x 256.
+MOST_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """The fitted model with what was found on the way; `scores` (n,) and `maps` (n, cells) are cross-validated.
+    """The fitted model with what was found on the way; `scores` (n,) and `maps` (n, cells) are cross-validated,
+    `groups` (n,) number the parts on them.
 
     `examples` are patches, good and damaged, `example_maps` (m, cells) what the arrays of the model make of them."""
 
     taught: Taught
     threshold: Threshold
+    gain: DefectGain
     files: tuple[Path, ...]
     scores: Floats
+    groups: npt.NDArray[np.intp]
     maps: Floats
     counted: Floats
     findings: tuple[Finding, ...]
@@ -56,17 +62,18 @@ class Learned:
 def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: Watch) -> Learned:
     """Fit the chosen way to all pictures; scores, suspects and threshold by cross-validation."""
     preparation, kind = choice.preparation, choice.trial.features
-    stack, kept, examples = _features(files, preparation, kind, watch)
+    used = _affordable(files, preparation, kind)
+    stack, kept, examples = _features(used, preparation, kind, watch)
     findings = [
         Finding(path=path, code="not_found", text=f"{path.name}: the part was not found in it; left out")
-        for path in sorted(set(files) - set(kept))
+        for path in sorted(set(used) - set(kept))
     ]
+    if len(used) < len(files):
+        text = f"{len(used)} of {len(files)} pictures were taken, evenly: more do not fit in {MOST_BYTES / 1e9:g} GB"
+        findings.append(Finding(path=files[0].parent, code="too_many", text=text))
     counted = _counted(options, preparation, kind)
     groups = find_groups(stack)
-    shrink = choice.trial.shrink
-    if len(stack) >= FEWEST_FOR_TRIALS:
-        shrink = find_shrink(stack, FEATURES[kind], hold_back(stack, 4, options.seed))
-    blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
+    blends, maps, scores = _validate(stack, groups, choice, counted, options, watch)
     order, odd = rank_unlike(kept, scores)
     findings += [
         Finding(path=kept[index], code="unlike", text=f"{kept[index].name}: unlike the other good ones")
@@ -77,16 +84,19 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
         keep = np.setdiff1d(np.arange(len(kept)), odd)
         stack, kept = stack[keep], [kept[index] for index in keep]
         groups = find_groups(stack)
-        blends, maps, scores = _validate(stack, groups, choice, shrink, counted, options, watch)
-    taught = fit(stack, FEATURES[kind], choice.trial.method, shrink=shrink, seed=options.seed, blends=blends)
+        blends, maps, scores = _validate(stack, groups, choice, counted, options, watch)
+    trial = choice.trial
+    taught = fit(stack, FEATURES[kind], trial.method, shrink=trial.shrink, seed=options.seed, blends=blends)
     defect_scores = _defect_scores(taught, preparation, kind, counted, options)
-    threshold = sharpen_threshold(place_threshold(scores, options.target_false_rejects, groups), defect_scores)
+    placed = place_threshold(scores, options.target_false_rejects, groups)
     example_rows = np.stack([preparation.features(patch)[kind] for patch in examples])
     return Learned(
         taught=taught,
-        threshold=threshold,
+        threshold=sharpen_threshold(placed, defect_scores),
+        gain=defect_gain(placed, scores, defect_scores),
         files=tuple(kept),
         scores=scores,
+        groups=groups,
         maps=maps,
         counted=counted,
         findings=tuple(findings),
@@ -100,7 +110,8 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
 def _features(
     files: Sequence[Path], preparation: Preparation, kind: str, watch: Watch
 ) -> tuple[Stack, list[Path], tuple[Pixels, ...]]:
-    rows: list[Stack] = []
+    rows, columns = preparation.cells(kind)
+    stack = np.empty((len(files), rows * columns, FEATURES[kind].channels), np.float16)
     kept: list[Path] = []
     patches: list[Pixels] = []
     for index, path in enumerate(files):
@@ -108,13 +119,20 @@ def _features(
         patch = preparation.patch(read_picture(path).pixels)
         if patch is None:
             continue
-        rows.append(preparation.features(patch)[kind].astype(np.float16))
+        stack[len(kept)] = preparation.features(patch)[kind]
         kept.append(path)
         if len(patches) < 2:
             patches.append(patch)
-    if len(rows) < FEWEST:
-        raise DatasetError(f"the part was found in {len(rows)} pictures, wanted at least {FEWEST}")
-    return np.stack(rows), kept, _examples(*patches)
+    if len(kept) < FEWEST:
+        raise DatasetError(f"the part was found in {len(kept)} pictures, wanted at least {FEWEST}")
+    return stack[: len(kept)], kept, _examples(*patches[:2])
+
+
+def _affordable(files: Sequence[Path], preparation: Preparation, kind: str) -> list[Path]:
+    """As many of `files` as `MOST_BYTES` of features hold, from all over the list."""
+    rows, columns = preparation.cells(kind)
+    most = max(FEWEST, MOST_BYTES // (2 * rows * columns * FEATURES[kind].channels))
+    return [files[int(i)] for i in np.linspace(0, len(files) - 1, min(len(files), most))]
 
 
 def _examples(good: Pixels, other: Pixels) -> tuple[Pixels, ...]:
@@ -137,7 +155,6 @@ def _validate(
     stack: Stack,
     groups: npt.NDArray[np.intp],
     choice: Choice,
-    shrink: float,
     counted: Floats,
     options: TeachOptions,
     watch: Watch,
@@ -147,7 +164,7 @@ def _validate(
         stack,
         FEATURES[choice.trial.features],
         choice.trial.method,
-        shrink=shrink,
+        shrink=choice.trial.shrink,
         seed=options.seed,
         fold_of=spread_groups(groups, folds, options.seed),
         step=lambda fold: watch.step("cross-validation", fold, folds),

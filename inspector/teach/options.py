@@ -13,10 +13,10 @@ BACKBONE = Path(__file__).parents[2] / "models" / "backbone_lite0" / "r1" / "mod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeachOptions:
-    """How to teach. `target_false_rejects` is a share of good parts (0.01 = 1 %); `budget_ms` caps the time of one
-    part as measured while teaching; `ignore` is a PNG mask of the patch, white is ignored."""
+    """How to teach. `target_false_rejects` is a share of good parts (0.05 = 5 %); `budget_ms` caps the time of one
+    part, picture to score, as measured while teaching; `ignore` is a PNG mask of the patch, white is ignored."""
 
-    target_false_rejects: float = 0.01
+    target_false_rejects: float = 0.05
     seed: int = 1
     threads: int = 2
     budget_ms: float | None = None

@@ -6,7 +6,7 @@ What it is: fitting, cross-validated scores, and the whole as one ONNX graph. Wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,6 +23,9 @@ Stack = npt.NDArray[np.float16]
 BANK = 1500
 _SAMPLED_ROWS = 20_000
 _BANK_ROWS = 15_000
+_PROBED_CELLS = 24
+# Pictures that are whitened at a time: all of them as float32 would take several times the memory of the stack.
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +49,17 @@ class Taught:
 
     def maps(self, stack: npt.NDArray[np.floating]) -> Floats:
         """Maps of features (n, cells, C), of any precision: float32 (n, cells), before the threshold's scale."""
-        rows = self.whitening.apply(stack)
-        total = np.zeros(rows.shape[:2], np.float32)
-        for blend in self.blends:
-            total += (blend.model.distance(rows) - np.float32(blend.middle)) / np.float32(blend.width)
-        return total
+        return blend_maps(self.blends, self.distances(stack))
+
+    def distances(self, stack: npt.NDArray[np.floating]) -> list[Floats]:
+        """What each blend's model says of features (n, cells, C): float32 (n, cells) of each."""
+        found = [np.empty(stack.shape[:2], np.float32) for _ in self.blends]
+        for start in range(0, len(stack), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            rows = self.whitening.apply(stack[some])
+            for distances, blend in zip(found, self.blends, strict=True):
+                distances[some] = blend.model.distance(rows)
+        return found
 
     def scores(self, maps: Floats) -> Floats:
         """Scores (n,) of maps (n, cells)."""
@@ -89,12 +98,11 @@ def fit(
 ) -> Taught:
     """Fit to features (n, cells, C); the places and widths are those of `blends` where given."""
     whitening = fit_block_whitening(_sample(stack, _SAMPLED_ROWS), features)
-    rows = whitening.apply(stack)
     models: list[Gaussian | Memory] = []
     if method in ("gaussian", "both"):
-        models.append(fit_gaussian(rows, shrink))
+        models.append(fit_gaussian((whitening.apply(stack[:, cell]) for cell in range(stack.shape[1])), shrink))
     if method in ("memory", "both"):
-        models.append(fit_memory(_sample(rows, _BANK_ROWS), BANK, seed))
+        models.append(fit_memory(whitening.apply(_sample(stack, _BANK_ROWS)), BANK, seed))
     known = blends or tuple(Blend(model=model) for model in models)
     fitted = tuple(replace(blend, model=model) for blend, model in zip(known, models, strict=True))
     top_cells = max(1, round(stack.shape[1] * features.top_share))
@@ -113,18 +121,30 @@ def _sample(stack: npt.NDArray[np.floating], most: int) -> Floats:
 def find_shrink(stack: Stack, features: FeatureSpec, held: npt.NDArray[np.bool_]) -> float:
     """The Gaussian's shrinkage by likelihood of the `held` pictures after a fit to the others."""
     whitening = fit_block_whitening(_sample(stack[~held], _SAMPLED_ROWS), features)
-    return choose_shrink(whitening.apply(stack[~held]), whitening.apply(stack[held]))
+    probed = stack[:, np.unique(np.linspace(0, stack.shape[1] - 1, _PROBED_CELLS).astype(int))]
+    return choose_shrink(whitening.apply(probed[~held]), whitening.apply(probed[held]))
 
 
 def place_blends(taught: Taught, held_out: Stack) -> Taught:
     """`taught` with the places and widths its distances have on `held_out` pictures."""
-    rows = taught.whitening.apply(held_out)
-    blends = []
-    for blend in taught.blends:
-        distance = blend.model.distance(rows)
-        middle, high = np.percentile(distance, [50, 99])
-        blends.append(replace(blend, middle=float(middle), width=float(max(high - middle, 1e-6))))
+    places = [_place(distances) for distances in taught.distances(held_out)]
+    blends = (
+        replace(blend, middle=middle, width=width) for blend, (middle, width) in zip(taught.blends, places, strict=True)
+    )
     return replace(taught, blends=tuple(blends))
+
+
+def _place(distances: Floats) -> tuple[float, float]:
+    middle, high = np.percentile(distances, [50, 99])
+    return float(middle), float(max(high - middle, 1e-6))
+
+
+def blend_maps(blends: Sequence[Blend], distances: Sequence[Floats]) -> Floats:
+    """The blended maps (n, cells) of each blend's distances (n, cells)."""
+    total = np.zeros(distances[0].shape, np.float32)
+    for blend, distance in zip(blends, distances, strict=True):
+        total += (distance - np.float32(blend.middle)) / np.float32(blend.width)
+    return total
 
 
 def cross_validate(
@@ -139,23 +159,20 @@ def cross_validate(
 ) -> tuple[tuple[Blend, ...], Floats, int]:
     """(places and widths, maps (n, cells), top cells): every picture is judged by a model that was not fitted to its
     fold; `fold_of` (n,) numbers the folds."""
-    folds = int(fold_of.max()) + 1
-    placed: list[Taught] = []
-    maps = np.zeros(stack.shape[:2], np.float32)
-    raw: list[tuple[npt.NDArray[np.bool_], Taught]] = []
-    for fold in range(folds):
+    distances: list[Floats] = []
+    places: list[list[tuple[float, float]]] = []
+    for fold in range(int(fold_of.max()) + 1):
         step(fold)
         held = fold_of == fold
         taught = fit(stack[~held], features, method, shrink=shrink, seed=seed)
-        raw.append((held, taught))
-        placed.append(place_blends(taught, stack[held]))
+        found = taught.distances(stack[held])
+        distances = distances or [np.empty(stack.shape[:2], np.float32) for _ in found]
+        for whole, part in zip(distances, found, strict=True):
+            whole[held] = part
+        places.append([_place(part) for part in found])
+    middles, widths = np.moveaxis(np.mean(places, axis=0), 1, 0)
     blends = tuple(
-        replace(
-            parts[0], middle=float(np.mean([p.middle for p in parts])), width=float(np.mean([p.width for p in parts]))
-        )
-        for parts in zip(*(one.blends for one in placed), strict=True)
+        replace(blend, middle=float(middle), width=float(width))
+        for blend, middle, width in zip(taught.blends, middles, widths, strict=True)
     )
-    for held, taught in raw:
-        mixed = tuple(replace(b, model=own.model) for b, own in zip(blends, taught.blends, strict=True))
-        maps[held] = replace(taught, blends=mixed).maps(stack[held])
-    return blends, maps, raw[0][1].top_cells
+    return blends, blend_maps(blends, distances), taught.top_cells

@@ -18,12 +18,13 @@ from inspector.errors import DatasetError, ModelError
 from inspector.inference.extract import Extractor
 from inspector.inference.runner import Runner
 from inspector.teach.choose import FEATURES
+from inspector.teach.cost import list_ways
 from inspector.teach.doctor import Checkup, examine
 from inspector.teach.folder import appears_whole, refuse_existing
 from inspector.teach.learning import FEWEST, Learned, build, learn
 from inspector.teach.options import Progress, TeachOptions, TeachResult
 from inspector.teach.pictures import list_pictures, read_picture
-from inspector.teach.prepare import Preparation, kinds_of, make_preparation, patch_specs
+from inspector.teach.prepare import kinds_of, make_preparation, patch_specs
 from inspector.teach.report import ReportData, write_report
 from inspector.teach.trials import Choice, choose
 from inspector.teach.watch import Watch
@@ -104,8 +105,10 @@ def _report(name: str, checkup: Checkup, choice: Choice, learned: Learned, ms: f
         choice=choice,
         chosen=in_words(choice),
         threshold=learned.threshold,
+        gain=learned.gain,
         files=learned.files,
         scores=learned.scores / scale,
+        groups=learned.groups,
         maps=learned.maps / scale,
         findings=(*checkup.findings, *learned.findings),
         defect_scores=learned.defect_scores / scale,
@@ -138,26 +141,11 @@ def _choose(files: Sequence[Path], reference: Reference, options: TeachOptions, 
     preparations = [
         make_preparation(backbone, spec, reference, kinds_of(spec, specs, FEATURES), options.threads) for spec in specs
     ]
-    if options.budget_ms is not None:
-        preparations = _within_budget(preparations, options.budget_ms)
+    frame = read_picture(files[0]).pixels
+    watch.step("timing", 0, 1)
+    ways = list_ways(preparations, backbone, frame, options.threads, options.budget_ms)
     defects = list_pictures(options.defects) if options.defects else []
-    return choose(files, defects, preparations, options.seed, watch)
-
-
-def _within_budget(preparations: list[Preparation], budget_ms: float) -> list[Preparation]:
-    cost = {}
-    for preparation in preparations:
-        patch = preparation.maker.empty()
-        times = []
-        for _ in range(9):
-            began = perf_ns()
-            preparation.extractor.run(patch)
-            times.append((perf_ns() - began) / 1e6)
-        cost[preparation.name] = float(np.median(times))
-    kept = [preparation for preparation in preparations if cost[preparation.name] <= budget_ms]
-    if not kept:
-        raise DatasetError(f"budget of {budget_ms} ms a part: the cheapest way takes {min(cost.values()):.1f} ms here")
-    return kept
+    return choose(files, defects, ways, options.seed, watch)
 
 
 def in_words(choice: Choice) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.teach.choose import Trial, try_methods
+from inspector.teach.cost import Way
 from inspector.teach.groups import hold_back
 from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
@@ -33,7 +34,10 @@ WORTH = 0.02
 UNUSUAL = 0.04
 # Locate, then inspect: a whole frame in which the part lies now here, now there, has to be better by this much.
 UNLOCATED = 0.03
-USUAL = ("wide", "both")
+# The memory of cells costs half a backbone and lets pass what is normal elsewhere: on a whole frame it has to be better
+# by this much. On a located part it forgives what locating left over, and the Gaussian alone has to be better.
+MEMORY = 0.02
+USUAL = "wide"
 _LOST = 0.02
 
 
@@ -47,43 +51,53 @@ class Choice:
     reason: str
 
 
-def choose(
-    good: Sequence[Path], defects: Sequence[Path], preparations: Sequence[Preparation], seed: int, watch: Watch
-) -> Choice:
-    """Try `preparations` with every method on at most `MOST_GOOD` pictures; `defects` join the made-up ones."""
+def choose(good: Sequence[Path], defects: Sequence[Path], ways: Sequence[Way], seed: int, watch: Watch) -> Choice:
+    """Try `ways` on at most `MOST_GOOD` pictures; `defects` join the made-up ones."""
+    usual = _usual(ways)
     if len(good) < FEWEST_FOR_TRIALS:
-        usual = _usual(preparations)
-        trial = Trial(prepared_as=usual.name, features=USUAL[0], method="both", shrink=50.0, separation=0.0)
         reason = f"{len(good)} pictures are too few to try anything on (wanted {FEWEST_FOR_TRIALS}); the usual way"
-        return Choice(preparation=usual, trial=trial, trials=(), reason=reason)
+        return Choice(preparation=usual.preparation, trial=_untried(usual), trials=(), reason=reason)
     used = [good[int(i)] for i in np.linspace(0, len(good) - 1, min(len(good), MOST_GOOD))]
-    table, held = _collect(used, defects, preparations, seed, watch)
-    best: list[tuple[Preparation, Trial]] = []
-    trials: list[Trial] = []
-    for preparation in preparations:
+    preparations = list({way.preparation.name: way.preparation for way in ways}.values())
+    table, held = _collect(used, defects, preparations, usual, seed, watch)
+    tried: list[tuple[Preparation, Trial]] = []
+    for number, preparation in enumerate(preparations):
         gathered = table[preparation.name]
         if gathered.lost > _LOST * len(used):
             continue
-        for number, kind in enumerate(preparation.kinds):
-            watch.step(f"trying {preparation.name}", number, len(preparation.kinds))
+        for kind in preparation.kinds:
+            watch.step("trying", number, len(preparations))
             found = try_methods(
                 preparation.name,
                 kind,
-                gathered.good[kind],
-                gathered.bad[kind],
+                gathered.good(kind),
+                gathered.bad(kind),
                 held[gathered.found],
                 preparation.counted[kind],
+                preparation.trust,
+                {way.method: way.ms for way in ways if way.preparation is preparation and way.features == kind},
                 seed,
             )
-            trials += found
-            best += [(preparation, trial) for trial in found]
-    preparation, trial = _take(best)
-    return Choice(preparation=preparation, trial=trial, trials=tuple(trials), reason=_reason(trial, trials))
+            tried += [(preparation, trial) for trial in found]
+    preparation, trial = _take(tried)
+    trials = tuple(trial for _, trial in tried)
+    return Choice(preparation=preparation, trial=trial, trials=trials, reason=_reason(trial, trials))
 
 
-def _usual(preparations: Sequence[Preparation]) -> Preparation:
-    """The dearest that has the usual features."""
-    return [preparation for preparation in preparations if USUAL[0] in preparation.kinds][-1]
+def _usual(ways: Sequence[Way]) -> Way:
+    """The dearest patch with the usual features; of these the dearest method."""
+    return ([way for way in ways if way.features == USUAL] or list(ways))[-1]
+
+
+def _untried(way: Way) -> Trial:
+    return Trial(
+        prepared_as=way.preparation.name,
+        features=way.features,
+        method=way.method,
+        shrink=50.0,
+        separation=0.0,
+        ms=way.ms,
+    )
 
 
 def _take(tried: list[tuple[Preparation, Trial]]) -> tuple[Preparation, Trial]:
@@ -92,8 +106,10 @@ def _take(tried: list[tuple[Preparation, Trial]]) -> tuple[Preparation, Trial]:
     located = any(preparation.spec.kind == "rectify" for preparation, _ in tried)
 
     def worth(pair: tuple[Preparation, Trial]) -> float:
-        unusual = UNUSUAL if pair[1].features == "sharp" else 0.0
-        return pair[1].separation - unusual - (UNLOCATED if located and pair[0].spec.kind == "resize" else 0.0)
+        preparation, trial = pair
+        whole = preparation.spec.kind == "resize"
+        handicap = UNUSUAL * (trial.features == "sharp") + UNLOCATED * (located and whole)
+        return trial.separation - handicap - MEMORY * (trial.method == "both") * (1 if whole else -1)
 
     top = max(map(worth, tried))
     near = [pair for pair in tried if worth(pair) >= top - WORTH]
@@ -133,19 +149,20 @@ class _Gathered:
     def found(self) -> npt.NDArray[np.bool_]:
         return np.array(self._found)
 
-    @property
-    def good(self) -> dict[str, Stack]:
-        return {kind: np.stack(rows) for kind, rows in self._good.items()}
+    def good(self, kind: str) -> Stack:
+        """Of the good pictures in which the part was found: (n, cells, C)."""
+        return np.stack(self._good[kind])
 
-    @property
-    def bad(self) -> dict[str, Stack]:
-        return {kind: np.stack(rows) for kind, rows in self._bad.items()}
+    def bad(self, kind: str) -> Stack:
+        """Of the damaged ones."""
+        return np.stack(self._bad[kind])
 
 
 def _collect(
     used: Sequence[Path],
     defects: Sequence[Path],
     preparations: Sequence[Preparation],
+    usual: Way,
     seed: int,
     watch: Watch,
 ) -> tuple[dict[str, _Gathered], npt.NDArray[np.bool_]]:
@@ -164,10 +181,10 @@ def _collect(
     for path in used:
         add(read_picture(path).pixels, True)
     rng = np.random.default_rng(seed)
-    last = table[_usual(preparations).name]
+    last = table[usual.preparation.name]
     held = np.zeros(len(used), np.bool_)
     # A picture in which the part was not found belongs to no one and stays.
-    held[np.flatnonzero(last.found)] = hold_back(last.good[USUAL[0]], 3, seed)
+    held[np.flatnonzero(last.found)] = hold_back(last.good(usual.features), 3, seed)
     hosts = [path for path, keep in zip(used, held, strict=True) if keep]
     for number in range(DAMAGED):
         add(damaged_picture(hosts, number, rng), False)

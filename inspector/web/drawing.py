@@ -19,6 +19,9 @@ from inspector.spc import Point
 WIDTH, HEIGHT = 960, 360
 LEFT, RIGHT, TOP, BOTTOM = 64, 56, 16, 64
 MOST_TICKS = 12
+CHARACTER = 7.5
+# Among more points than these, a number stands only where the rules change from one point to the next.
+CROWDED = 60
 
 
 @dataclass(slots=True)
@@ -55,7 +58,9 @@ class Canvas:
 
     def axis_x(self, names: Sequence[str], slanted: bool = False) -> None:
         """A name below each slot, or below some of many."""
-        step = max(1, math.ceil(len(names) / MOST_TICKS))
+        widest = max(map(len, names), default=1)
+        ticks = len(names) if slanted else min(MOST_TICKS, int(self.inner[0] / (CHARACTER * (widest + 2))))
+        step = max(1, math.ceil(len(names) / max(1, ticks)))
         for place in range(0, len(names), step):
             x, y = self.slot(place, len(names)), self.height - BOTTOM + 18
             kind = "tick end" if slanted else "tick middle"
@@ -134,15 +139,18 @@ def control(title: str, points: Sequence[Point], names: Sequence[str], hrefs: Se
     _line(canvas, "centre", [(LEFT, middle), (WIDTH - RIGHT, middle)])
     places = [(canvas.slot(i, len(points)), canvas.y(point.value, low, high)) for i, point in enumerate(points)]
     _line(canvas, "values", places)
-    for (x, y), point, name, href in zip(places, points, names, hrefs, strict=True):
-        _point(canvas, x, y, point, name, href)
+    before: tuple[int, ...] = ()
+    for at, point, name, href in zip(places, points, names, hrefs, strict=True):
+        numbered = len(points) <= CROWDED or point.broken != before
+        _point(canvas, at, point, f"{name}: {point.value:.4g}", href, numbered)
+        before = point.broken
     return canvas.svg()
 
 
-def _point(canvas: Canvas, x: float, y: float, point: Point, name: str, href: str) -> None:
-    said = f"{name}: {point.value:.4g}"
+def _point(canvas: Canvas, at: tuple[float, float], point: Point, said: str, href: str, numbered: bool) -> None:
+    x, y = at
     if point.broken:
-        numbers = ",".join(map(str, point.broken))
+        numbers = ",".join(map(str, point.broken)) if numbered else ""
         corners = [(x, y - 8), (x + 8, y), (x, y + 8), (x - 8, y)]
         shape = " ".join(f"{_plain(across)},{_plain(down)}" for across, down in corners)
         mark = Markup('<polygon class="broken" points="{}"/><text class="rule middle" x="{}" y="{}">{}</text>')

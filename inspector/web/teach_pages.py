@@ -168,7 +168,7 @@ def teach(
     recipe_id: Annotated[str, Form(max_length=64)],
     name: Name,
     revision: Name,
-    target_percent: Annotated[float, Form(ge=0.01, le=50)] = 1.0,
+    target_percent: Annotated[float, Form(ge=0.01, le=50)] = 5.0,
     exclude: Annotated[list[str] | None, Form()] = None,
     exclude_suspects: Annotated[bool, Form()] = False,
     use_ignored: Annotated[bool, Form()] = False,

@@ -73,7 +73,8 @@ def bundle(job: JobContext) -> dict[str, Any]:
     with zipfile.ZipFile(job.out / "logs.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("status.json", json.dumps(job.arguments.get("status"), indent=1))
         packed.writestr("versions.json", json.dumps(_versions(), indent=1))
-        for path in sorted([job.station, *config.path(config.station.recipe).parent.glob("*.toml")]):
+        recipes = config.path(config.station.recipe).parent.glob("*.toml")
+        for path in sorted({job.station.resolve(), *(path.resolve() for path in recipes)}):
             packed.writestr(f"settings/{path.name}", without_secrets(path.read_text("utf-8", "replace")))
         for other in JobFolder(work / "jobs").all():
             job.step("packing", 0, 1)

@@ -59,8 +59,8 @@ class Board:
         self._deframer = framing.Deframer()
         self._lease_due = 1 << 62
         self._serial = 0
-        # The cycle in which timer 1, the clock, was started: tick n of the clock begins TICK * n later. simavr starts it
-        # when the instruction begins that sets it going, two cycles before it is over.
+        # The cycle in which timer 1, the clock, was started: tick n of the clock begins TICK * n later. simavr starts
+        # it when the instruction begins that sets it going, two cycles before it is over.
         self.clock_zero = self.chip.until(TCCR1B, 7, 100 * MS) - 2
         self.run_ms(10)
 

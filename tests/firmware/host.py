@@ -38,6 +38,8 @@ CORE = ("parts.c", "outputs.c", "belt.c", "inputs.c", "comms.c", "framing.c")
 FLAGS = ("-std=gnu99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=default")
 MS = 2000
 GATE, CAMERA, LINE_RUN = 1, 16, 32
+# Elsewhere only for `mutants`.
+SOURCES = Path(os.environ.get("FIRMWARE_SOURCES", FOLDER))
 # Where `gcov` data goes when test_coverage.py runs the tests of this folder; nowhere otherwise.
 COVERAGE = os.environ.get("FIRMWARE_COVERAGE", "")
 
@@ -55,8 +57,8 @@ def compile_core(folder: Path, sources: Path = FOLDER, flags: Iterable[str] = ("
             pytest.fail("gcc is missing: install the Debian package gcc")
         pytest.skip("gcc is missing: install the Debian package gcc")
     target = folder / "core.so"
-    files = [sources / name for name in CORE] + [FOLDER / "hal_host.c"]
-    command = ["gcc", *FLAGS, *flags, f"-I{sources}", f"-I{FOLDER}", "-o", target, *files]
+    files = [sources / name for name in CORE] + [sources / "hal_host.c"]
+    command = ["gcc", *FLAGS, *flags, f"-I{sources}", "-o", target, *files]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, done.stderr
     return target
@@ -67,7 +69,7 @@ def library() -> ctypes.CDLL:
     """The core as it is, compiled once for all tests."""
     if COVERAGE:
         return load(compile_core(Path(COVERAGE), flags=("-O0", "--coverage")))
-    return load(compile_core(Path(tempfile.mkdtemp(prefix="firmware-"))))
+    return load(compile_core(Path(tempfile.mkdtemp(prefix="firmware-")), SOURCES))
 
 
 def broken(folder: Path, file: str, find: str, put: str) -> ctypes.CDLL:
@@ -92,6 +94,7 @@ def load(path: Path) -> ctypes.CDLL:
         "host_turn_every": ([u32], None),
         "host_inputs": ([u8], None),
         "host_stick": ([u8], None),
+        "host_race": ([u8], None),
         "host_now": ([], u64),
         "host_outputs": ([], u8),
         "host_count": ([], u32),

@@ -25,7 +25,7 @@ def test_it_fits_the_chip_with_room() -> None:
 
 
 def test_the_stack_never_meets_the_data() -> None:
-    """Memory between data and stack is painted; what was walked on after a busy second tells how deep the stack went."""
+    """Memory between data and stack is painted; what was walked on after a busy second tells how deep it went."""
     board = Board()
     end = board.chip.symbols["_end"]
     stack = int.from_bytes(board.chip.memory(0x5D, 2), "little")
@@ -89,8 +89,8 @@ def test_a_reset_lets_go_of_everything_and_remembers_how_many_it_saw() -> None:
 
 @pytest.mark.parametrize("guard", [1, 2, 3])
 def test_an_edge_that_is_due_when_it_is_planned_is_not_missed(guard: int) -> None:
-    """The deadline lies within a turn of the main loop before the gate: a compare that has gone by would come again only
-    32 ms later, when the timer has turned round."""
+    """The deadline lies within a turn of the main loop before the gate: a compare that has gone by would come again
+    only 32 ms later, when the timer has turned round."""
     board = Board()
     board.start(QUIET | {Key.GUARD_COUNT: guard, Key.LEAD_MS: 0})
     feed(board, 150)

@@ -171,16 +171,22 @@ def test_every_part_becomes_what_the_oracle_says(passes: bool, parts: int) -> No
     print(f"\n{parts} parts, most in flight {flight}: {kept}")
 
 
+ROW = "    struct part *part = ROW(number);\n    parts_tell(part);\n    if (part->verdict"
+HELD = "    if (part->held != WHY_OPEN)\n        return part->held;\n"
 BUGS = {
-    "a verdict after the deadline counts": ("parts.c", "} else if (part->phase == PHASE_DECIDED) {", "} else if (0) {"),
+    "the deadline is the gate": (
+        "parts.c",
+        "window_start(part) - belt_distance(KEY_GUARD_COUNT)))",
+        "window_start(part)))",
+    ),
     "the boot is not looked at": ("parts.c", "if (of_boot != boot) {", "if (0) {"),
-    "what is held against a part is forgotten": ("parts.c", "    if (part->held != WHY_OPEN)\n        return part->held;\n", ""),
-    "no verdict is a good one": ("parts.c", "if (part->verdict == VERDICT_PASS)", "if (part->verdict <= VERDICT_PASS)"),
-    "the next part's verdict": ("parts.c", "    struct part *part = ROW(number);\n    parts_tell(part);\n    if (part->verdict", "    struct part *part = ROW(number + 1);\n    parts_tell(part);\n    if (part->verdict"),
-    "the gate opens late": ("parts.c", "+ belt_distance(KEY_GATE_COUNT) - belt_lead;", "+ belt_distance(KEY_GATE_COUNT) + 200;"),
+    "what is held against a part is forgotten": ("parts.c", HELD, ""),
+    "no verdict is a good one": ("parts.c", "(part->verdict == VERDICT_PASS)", "(part->verdict <= VERDICT_PASS)"),
+    "the next part's verdict": ("parts.c", ROW, ROW.replace("(number)", "(number + 1)")),
+    "the gate opens late": ("parts.c", "(KEY_GATE_COUNT) - belt_lead;", "(KEY_GATE_COUNT) + 200;"),
     "the gate stays open": ("outputs.c", "    w->until = until;\n", "    w->until = until + 400;\n"),
-    "an edge by count is lost": ("outputs.c", "    if (ahead >= HORIZON)\n", "    if (ahead >= 64)\n"),
-}  # fmt: skip
+    "signed places": ("belt.h", "return (int32_t)(now - at) >= 0;", "return (int32_t)now >= (int32_t)at;"),
+}
 
 
 @pytest.mark.parametrize("bug", BUGS)

@@ -29,7 +29,7 @@ class Thing:
 
 
 class World:
-    """See the module. The belt follows the line-run output within `step` ticks; the ejector's mechanics follow `LEAD_MS` later."""
+    """See the module. The belt follows the line-run output within `step` ticks, the ejector in `LEAD_MS`."""
 
     def __init__(self, host: Host, settings: dict[Key, int], period: int, step: int = MS) -> None:
         self.host = host
@@ -71,12 +71,16 @@ class World:
     def run_to(self, tick: int) -> None:
         """Let the world go on; steps end where the eye may change."""
         while self.host.now < tick:
-            if self._direction:
-                until = min(tick, self.host.now + self._step, self._next_boundary())
-            else:
-                until = tick
+            until = min(tick, self.host.now + self._step, self._next_boundary() if self._direction else tick)
             self.host.run_to(max(until, self.host.now + 1))
             self._settle()
+
+    def clear_eye(self) -> None:
+        """A person wipes the eye and takes away what lies under it."""
+        self.stuck_until = None
+        for thing in self._under_eye:
+            self._to_gate.remove(thing)
+        self._under_eye.clear()
 
     def power_cycled(self) -> None:
         """The controller begins anew; what lies under the eye was seen before."""

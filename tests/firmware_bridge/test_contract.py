@@ -295,6 +295,16 @@ def test_another_protocol_is_refused_with_advice() -> None:
     assert "flash the controller" in event.text
 
 
+def test_a_controller_whose_introduction_is_laid_out_otherwise_is_refused_with_the_same_advice() -> None:
+    rig = Rig([])
+    rig.until(10 * MS)
+    payload = bytes([Ident.code]) + (PROTOCOL ^ 1).to_bytes(4, "little") + b"other fields, of another length"
+    (event,) = rig.bridge.receive(framing.encode(payload), rig.now_ns)
+    assert isinstance(event, Refused)
+    assert "flash the controller" in event.text
+    assert rig.bridge.receive(framing.encode(b"\x90other"), rig.now_ns) == []
+
+
 def test_the_link_is_told_lost_and_found() -> None:
     rig = Rig([])
     rig.start()

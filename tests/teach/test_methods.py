@@ -13,7 +13,7 @@ from inspector.teach.memory import fit_memory
 def test_gaussian_distance_is_mahalanobis() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(0, [1, 3, 0.2], (400, 2, 3)).astype(np.float32)
-    model = fit_gaussian(rows, shrink=1e-3)
+    model = fit_gaussian(rows.swapaxes(0, 1), shrink=1e-3)
     probe = rng.normal(0, 1, (5, 2, 3)).astype(np.float32)
     centred = probe[:, 0] - rows[:, 0].mean(axis=0)
     wanted = np.sqrt(np.einsum("nd,de,ne->n", centred, np.linalg.inv(np.cov(rows[:, 0].T, bias=True)), centred))

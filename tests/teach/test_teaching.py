@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import os
@@ -18,6 +19,7 @@ from inspector.evaluate import evaluate, load_maker
 from inspector.inference.runner import Runner
 from inspector.teach import Cancelled, TeachOptions, TeachResult, teach
 from inspector.teach.doctor import examine
+from inspector.teach.pictures import read_picture
 from inspector.teach.watch import Watch
 from tests.teach.made import bad_part, good_part, never, quiet, write_parts
 
@@ -59,6 +61,8 @@ def test_the_folder_is_whole_and_says_what_it_stands_for(taught: TeachResult) ->
     card = Runner(taught.folder, threads=1).card
     assert card.threshold.false_rejects_at_most == taught.false_rejects_at_most
     report = (taught.folder / "report.html").read_text()
+    assert "ms a part" in report
+    assert "--target-false-rejects" in report
     assert "at 95 %" in report
     assert "http" not in report
 
@@ -95,6 +99,7 @@ def test_defects_are_used_and_evaluated(tmp_path: Path, taught: TeachResult) -> 
     write_parts(tmp_path / "bad", 4, bad=True)
     result = run(files, tmp_path / "m" / "r1", defects=tmp_path / "bad")
     assert result.threshold_raw > taught.threshold_raw * 0.99
+    assert "What the 4 defect pictures changed" in (result.folder / "report.html").read_text()
     write_parts(tmp_path / "set" / "test" / "good", 6, first=600)
     write_parts(tmp_path / "set" / "test" / "blob", 6, bad=True, first=600)
     found = evaluate(result.folder, tmp_path / "set", threads=1, progress=quiet)
@@ -180,3 +185,14 @@ def test_a_picture_of_a_hundred_megapixels_is_left_out_with_its_size(tmp_path: P
     cv2.imwrite(str(path), np.zeros((10_000, 10_000), np.uint8))
     checkup = examine([path], Watch(quiet, never))
     assert "100 megapixels" in checkup.findings[0].text
+
+
+def test_a_printers_picture_keeps_its_colours(tmp_path: Path) -> None:
+    # A JPEG of 16 x 16 equal pixels, cyan 0, magenta 200, yellow 100, key 20 of 255: about (235, 51, 143) in RGB.
+    text = (
+        "/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwANCQoLCggNCwoLDg4NDxMgFRMSEhMnHB4XIC4pMTAuKS0sMzpKPjM2RjcsLUBXQUZMTlJTUjI+WmFa"
+        "UGBKUVJP/8AAFAgAEAAQBEMRAE0RAFkRAEsRAP/EABcAAQEBAQAAAAAAAAAAAAAAAAAHBQb/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oADgRD"
+        "AE0AWQBLAAA/AKc5JoqEAAAA/9k="
+    )
+    (tmp_path / "cmyk.jpg").write_bytes(base64.b64decode(text))
+    assert np.abs(read_picture(tmp_path / "cmyk.jpg").pixels.astype(int) - (143, 51, 235)).max() <= 4

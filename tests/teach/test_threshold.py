@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inspector.teach.threshold import at_most, images_needed, place_threshold, sharpen_threshold
+from inspector.teach.threshold import at_most, defect_gain, images_needed, place_threshold, sharpen_threshold
 
 
 def test_598_good_images_show_half_a_percent() -> None:
@@ -54,3 +54,14 @@ def test_defects_raise_the_threshold_only_where_all_lie_above() -> None:
     assert sharpen_threshold(base, np.array([30.0, 40.0])).raw == pytest.approx((base.raw + 30) / 2)
     assert sharpen_threshold(base, np.array([5.0, 40.0])).raw == base.raw
     assert sharpen_threshold(base, np.zeros(0)).raw == base.raw
+
+
+def test_the_gain_of_defects_counts_each_by_a_threshold_that_did_not_know_it() -> None:
+    scores = np.arange(1.0, 21.0)
+    base = place_threshold(scores[:18], 0.01)
+    # Without the lowest, the others raise the threshold above it: what it shows of the next defect is a miss.
+    gain = defect_gain(base, scores, np.array([22.0, 40.0, 50.0]))
+    assert gain.caught == (3, 2)
+    assert gain.rejected == (2, 0)
+    none = defect_gain(base, scores, np.zeros(0))
+    assert (none.defects, none.caught, none.rejected) == (0, (0, 0), (2, 2))

@@ -16,7 +16,7 @@ from tests.record.many import fill
 from .fakes import WebProcess, fill_store, make_config, make_picture, make_record
 
 FIRST = 1 << 32
-CLIPPED = """() => [...document.querySelectorAll("main button, main .button, main th, main h2, .badge, nav a")]
+CLIPPED = """() => [...document.querySelectorAll("main button, main .button, .list th, main h2, .badge, nav a")]
     .filter((e) => e.offsetParent && getComputedStyle(e).display !== "inline")
     .filter((e) => e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > innerWidth + 1)
     .map((e) => e.textContent.trim().slice(0, 40))"""

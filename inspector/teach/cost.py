@@ -1,0 +1,95 @@
+"""What a part will cost on the line, for every way of teaching, before anything is learned.
+
+What it is: the list of ways, each timed on this machine from decoded picture to score. What it is not: a choice
+(trials). The teaching process.
+
+A model's time does not depend on the numbers in it, so a stand-in of the right shape is timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inspector.clock import perf_ns
+from inspector.errors import DatasetError
+from inspector.inference.extract import Extractor
+from inspector.teach.choose import FEATURES, METHODS
+from inspector.teach.features import TAP_DIMENSIONS, Whitening
+from inspector.teach.gaussian import Gaussian
+from inspector.teach.graph import GraphBuilder
+from inspector.teach.memory import Memory
+from inspector.teach.prepare import Preparation
+from inspector.teach.taught import BANK, Blend, Method, Taught
+from inspector.types import Pixels
+
+_RUNS = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way of teaching: how patches are made, which features, which notion of normal; `ms` is what a part takes."""
+
+    preparation: Preparation
+    features: str
+    method: Method
+    ms: float
+
+
+def list_ways(
+    preparations: Sequence[Preparation], backbone: Extractor, frame: Pixels, threads: int, budget_ms: float | None
+) -> list[Way]:
+    """Every way, in the order of `preparations`, without those that take longer than `budget_ms` on `frame`.
+
+    Raises DatasetError where none is left, naming the cheapest.
+    """
+    ways = list(_timed(preparations, backbone, frame, threads))
+    kept = [way for way in ways if budget_ms is None or way.ms <= budget_ms]
+    if not kept:
+        cheapest = min(way.ms for way in ways)
+        raise DatasetError(f"budget of {budget_ms} ms a part: the cheapest way takes {cheapest:.1f} ms here")
+    return kept
+
+
+def _timed(preparations: Sequence[Preparation], backbone: Extractor, frame: Pixels, threads: int) -> Iterator[Way]:
+    for preparation in preparations:
+        for features in preparation.kinds:
+            for method in METHODS[features]:
+                model = _stand_in(preparation, features, method, backbone, threads)
+                ms = _median_ms(preparation, model, frame)
+                yield Way(preparation=preparation, features=features, method=method, ms=ms)
+
+
+def _stand_in(preparation: Preparation, features: str, method: Method, backbone: Extractor, threads: int) -> Extractor:
+    spec = FEATURES[features]
+    size = sum(TAP_DIMENSIONS[tap] for tap in spec.taps)
+    counted = preparation.counted[features]
+    models: list[Gaussian | Memory] = []
+    if method in ("gaussian", "both"):
+        root = np.broadcast_to(np.eye(size, dtype=np.float16), (len(counted), size, size))
+        models.append(Gaussian(mean=np.zeros((len(counted), size), np.float32), root=root))
+    if method in ("memory", "both"):
+        models.append(Memory(bank=np.ones((BANK, size), np.float32)))
+    taught = Taught(
+        features=spec,
+        whitening=Whitening(mean=np.zeros(spec.channels, np.float32), matrix=np.eye(spec.channels, size, dtype="f4")),
+        blends=tuple(Blend(model=model) for model in models),
+        top_cells=max(1, round(len(counted) * spec.top_share)),
+    )
+    builder = GraphBuilder(backbone.model, preparation.spec.height, preparation.spec.width)
+    taught.append(builder, preparation.cells(features), 1.0, counted)
+    return Extractor(builder.finish(), backbone.origin, threads=threads)
+
+
+def _median_ms(preparation: Preparation, model: Extractor, frame: Pixels) -> float:
+    """Decoded picture to score; a part that is not found in `frame` is timed on an empty patch."""
+    buffer = preparation.maker.empty()
+    times = np.empty(_RUNS)
+    for index in range(_RUNS):
+        began = perf_ns()
+        preparation.maker.make(frame, buffer)
+        model.run(buffer)
+        times[index] = (perf_ns() - began) / 1e6
+    return float(np.median(times))
