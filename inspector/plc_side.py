@@ -200,6 +200,11 @@ class PlcSide:
                 return f"PLC command {words!r} is not known"
         return "" if why is Refusal.NONE else f"{words} is refused: {why.name.lower().replace('_', ' ')}"
 
+    def maintenance_left_s(self) -> float | None:
+        """Seconds until the maintenance mode ends by itself, None where it is off."""
+        with self.image.lock:
+            return self.contract.maintenance.left_s(self._clock.now_ns())
+
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _tell_faults(self, alarms: Alarms, now_ns: int) -> None:

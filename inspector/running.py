@@ -270,6 +270,7 @@ class Running:
             at_utc=self._clock.utc(),
             camera_trouble=(crew.camera_thread.trouble or "lost") if crew.camera_thread.lost else "",
             preparing=self._change.loading,
+            test_left_s=None if crew.plc is None else crew.plc.maintenance_left_s(),
         )
 
     def _end(self) -> None:

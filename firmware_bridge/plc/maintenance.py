@@ -66,6 +66,10 @@ class Maintenance:
             self._tell(OutputFired(output))
         return why
 
+    def left_s(self, now_ns: int) -> float | None:
+        """Seconds until it ends by itself, None where it is off."""
+        return max(0.0, round((self._until_ns - now_ns) / _S, 1)) if self.on else None
+
     def tick(self, now_ns: int) -> None:
         """End what has lasted long enough."""
         for output, until_ns in list(self._force_until_ns.items()):
