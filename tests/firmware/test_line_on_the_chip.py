@@ -46,8 +46,10 @@ def test_the_valve_opens_at_the_count_of_each_part_that_earned_it(tmp_path: Path
     assert (document["passed"], document["rejected"], document["not_inspected"]) == (45, 15, 0)
     assert line.tally.verdicts == {"PASS": 45, "REJECT": 15}
     passed = sorted(r.part.seen_tick for r in line.records if r.outcome.kind is OutcomeKind.PASSED)
+    # A part is decided 100 counts before its gate moves, so that the run may end between the two for the last one.
+    assert len(passed) - 1 <= len(watched.opened) <= len(passed)
     # 8 ms of lead are 32 counts at 400 mm/s; the chip measures the speed to within a count of them.
-    early = [seen + line.config.controller.gate_tick - at for seen, at in zip(passed, watched.opened, strict=True)]
+    early = [seen + line.config.controller.gate_tick - at for seen, at in zip(passed, watched.opened, strict=False)]
     print(f"opened {min(early)}..{max(early)} counts before the gate")
     assert all(31 <= counts <= 33 for counts in early)
 
