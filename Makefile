@@ -3,10 +3,13 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 RUN_APT := python3-venv libgl1 libglib2.0-0
-TEST_APT := chromium fonts-noto-cjk postgresql mosquitto mbpoll libmodbus-dev gcc libc6-dev
+TEST_APT := chromium fonts-noto-cjk postgresql mosquitto mbpoll libmodbus-dev gcc libc6-dev \
+  gcc-avr avr-libc binutils-avr simavr libsimavr-dev libelf-dev
 # Node only where the machine has none: a developer's own is as good.
 NODE_APT := $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 PLC_MASTERS := tests/firmware_bridge/plc/masters/npm
+AVR8JS := tests/firmware/avr8js
+NPM_DONE := node_modules/.package-lock.json
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .PHONY: install install-test run test check bench soak bottle lock clean
@@ -35,12 +38,12 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	rm -rf $(VENV)/lib/python3*/site-packages/onnx/backend/test $(VENV)/lib/python3*/site-packages/numpy/_core/tests
 	touch $@
 
-$(PLC_MASTERS)/node_modules/.package-lock.json: $(PLC_MASTERS)/package-lock.json
+%/$(NPM_DONE): %/package-lock.json
 	$(call need_apt,$(NODE_APT))
-	npm ci --prefix $(PLC_MASTERS) --omit=optional --no-audit --no-fund --silent
+	npm ci --prefix $* --omit=optional --no-audit --no-fund --silent
 	touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed requirements-dev.txt $(PLC_MASTERS)/node_modules/.package-lock.json
+$(VENV)/.installed-test: $(VENV)/.installed requirements-dev.txt $(PLC_MASTERS)/$(NPM_DONE) $(AVR8JS)/$(NPM_DONE)
 	$(call need_apt,$(TEST_APT))
 	$(PYTHON) -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	touch $@

@@ -10,18 +10,19 @@ import hashlib
 import os
 import shutil
 import subprocess
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_bridge import framing, header
-from firmware_bridge.port import Port
+from firmware_bridge.port import Port, PortGone
 from firmware_bridge.protocol import PROTOCOL, Hello, Ident, pack, unpack
 
 FOLDER = Path(__file__).parent / "firmware"
 CORE = ("parts.c", "outputs.c", "belt.c", "inputs.c", "comms.c", "framing.c")
 FLASH_BYTES = 16 * 1024
 RAM_BYTES = 1536
+_ASK_S = 0.2
 HAL = ("hal_avr.c", "hal_avr_inputs.c", "hal_avr_main.c")
 _FLAGS = (
     *("-mmcu=atmega328p", "-DF_CPU=16000000UL", "-std=gnu99", "-Wall", "-Wextra", "-Werror"),
@@ -101,30 +102,42 @@ def _sizes(elf: Path) -> tuple[int, int]:
     return sizes["text"] + sizes["data"], sizes["data"] + sizes["bss"] + sizes["noinit"]
 
 
-def flash(port: str, built: Built, programmer: str = "arduino", baud: int = 115_200) -> str:
-    """Write a built firmware through the board's bootloader; gives avrdude's words. Raises FlashError."""
+# The bootloader's speed: boards sold as Nano before 2018 have the slow one.
+BOARDS = {"uno": 115_200, "nano": 115_200, "nano-old": 57_600}
+
+
+def flash(port: str, built: Built, board: str) -> str:
+    """Write a built firmware through the board's bootloader, and read it back; gives avrdude's words.
+
+    Raises FlashError: another board's chip, no such port, no answer, or a difference when read back.
+    """
     return run_tool(
-        "avrdude", "avrdude", "-p", "atmega328p", "-c", programmer, "-P", port, "-b", str(baud), "-D", "-U",
+        "avrdude", "avrdude", "-p", "atmega328p", "-c", "arduino", "-P", port, "-b", str(BOARDS[board]), "-D", "-U",
         f"flash:w:{built.hex}:i",
     )  # fmt: skip
 
 
-def ask(port_url: str, baud: int = 250_000, wait_s: float = 3.0) -> Ident:
-    """Who is on this port? Raises FlashError if nobody answers, PortGone if the port cannot be opened."""
-    port = Port(port_url, baud)
+def ask(port_url: str, baud: int, now_ns: Callable[[], int], wait_s: float = 3.0) -> Ident:
+    """Who is on this port? Raises FlashError if nobody answers or the port cannot be opened."""
+    try:
+        port = Port(port_url, baud)
+    except PortGone as why:
+        raise FlashError(str(why)) from why
     deframer = framing.Deframer()
     try:
-        end_s = time.monotonic() + wait_s
-        while time.monotonic() < end_s:
+        end_ns = now_ns() + int(wait_s * 1e9)
+        while now_ns() < end_ns:
             # A board with a bootloader is reset when the port opens, and hears nothing for a second or two.
             port.write(framing.encode(pack(Hello(PROTOCOL))))
-            for payload in deframer.feed(port.wait(0.2)):
+            for payload in deframer.feed(port.wait(_ASK_S)):
                 message = unpack(payload)
                 if isinstance(message, Ident):
                     return message
+    except PortGone as why:
+        raise FlashError(str(why)) from why
     finally:
         port.close()
-    raise FlashError(f"no reject controller answers on {port_url} at {baud} baud")
+    raise FlashError(f"no reject controller answers on {port_url} at {baud} baud: is it flashed, is the port right?")
 
 
 def describe(ident: Ident) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `inspector run | replay | teach | evaluate | bench | check | web | reset-user`.
+"""The command line: `inspector run | replay | teach | evaluate | bench | check | web | reset-user | firmware`.
 
 What it is: the verbs, each in a module of its own, under one name; only the module of the verb that is asked for is
 loaded, since a station's start and its web process wait for nothing else. What it is not: any work. Main thread.
@@ -22,6 +22,7 @@ VERBS = {
     "gauge-study": "verbs_gauge",
     "web": "verbs_web",
     "reset-user": "verbs_web",
+    "firmware": "verbs_firmware",
     "job": "verbs_job",
     "backup": "verbs_backup",
     "restore": "verbs_backup",

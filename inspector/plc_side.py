@@ -180,12 +180,6 @@ class PlcSide:
                 for event in self.parts.abandon("station_stopped"):
                     self._hands.put(event)
 
-    def test_left_s(self) -> float | None:
-        """Seconds until maintenance ends by itself, None outside it."""
-        with self.image.lock:
-            left_ns = self.contract.maintenance.left_ns(self._clock.now_ns())
-        return None if left_ns is None else left_ns / 1e9
-
     def command(self, words: str) -> str:
         """A person's wish from the screen: `maintenance on`, `maintenance off`, `fire OUTPUT`, `approve`; why not."""
         what, _, output = words.partition(" ")
@@ -205,6 +199,11 @@ class PlcSide:
             else:
                 return f"PLC command {words!r} is not known"
         return "" if why is Refusal.NONE else f"{words} is refused: {why.name.lower().replace('_', ' ')}"
+
+    def maintenance_left_s(self) -> float | None:
+        """Seconds until the maintenance mode ends by itself, None where it is off."""
+        with self.image.lock:
+            return self.contract.maintenance.left_s(self._clock.now_ns())
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

@@ -35,6 +35,11 @@ class RecipeChange:
         self._results: queue.SimpleQueue[Changed] = queue.SimpleQueue()
         self._loading = ""
 
+    @property
+    def loading(self) -> str:
+        """The recipe that is being loaded, or empty."""
+        return self._loading
+
     def start(self, asked: Asked, load: Callable[[str], Line]) -> str:
         """Begin to load what a command asks for; the reason if that is refused."""
         if self._loading:

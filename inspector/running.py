@@ -269,7 +269,8 @@ class Running:
             last_part_id=self._last_part_id,
             at_utc=self._clock.utc(),
             camera_trouble=(crew.camera_thread.trouble or "lost") if crew.camera_thread.lost else "",
-            test_left_s=None if crew.plc is None else crew.plc.test_left_s(),
+            preparing=self._change.loading,
+            test_left_s=None if crew.plc is None else crew.plc.maintenance_left_s(),
         )
 
     def _end(self) -> None:

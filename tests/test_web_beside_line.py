@@ -1,4 +1,4 @@
-"""Whatever happens to the web process, the line does not notice: killed, frozen, or under fifty clients."""
+"""Whatever happens to the web process, the line does not notice: killed, frozen, watched, or under a crowd."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from statistics import median
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
 
 from inspector.errors import StoreError
 from inspector.record.reader import Reader
@@ -116,7 +117,31 @@ def crowded(running: Station) -> Callable[[], None]:
     return end
 
 
-@pytest.mark.parametrize("trouble", [killed, frozen, crowded], ids=lambda trouble: trouble.__name__)
+def watched(running: Station) -> Callable[[], None]:
+    """Ten viewers of the live page, each of which takes every picture."""
+    ending = threading.Event()
+    address = running.address.replace("http", "ws") + "api/v1/live"
+
+    async def viewer() -> None:
+        async with connect(address, proxy=None) as socket:
+            while not ending.is_set():
+                await socket.recv()
+                await socket.send("a")
+
+    async def crowd() -> None:
+        await asyncio.gather(*(viewer() for _ in range(10)))
+
+    thread = threading.Thread(target=lambda: asyncio.run(crowd()))
+    thread.start()
+
+    def end() -> None:
+        ending.set()
+        thread.join(30)
+
+    return end
+
+
+@pytest.mark.parametrize("trouble", [killed, frozen, crowded, watched], ids=lambda trouble: trouble.__name__)
 def test_the_line_does_not_notice(running: Station, trouble: Callable[[Station], Callable[[], None]]) -> None:
     quiet_ms, lost_quiet = running.watch(PARTS)
     end = trouble(running)

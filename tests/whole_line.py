@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from firmware_bridge.simulated_link import LineNoise, SimulatedLink
+from firmware_bridge.simulated_link import LineNoise, SimulatedLink, Twin
 from firmware_bridge.simulator import SimulatedController
 from inspector.clock import SimulatedClock
 from inspector.config import ControllerConfig, FaultConfig, RecordConfig, SimulationConfig, StationConfig
@@ -103,6 +104,7 @@ class WholeLine:
     seed: int = 1
     faults: FaultConfig = field(default_factory=FaultConfig)
     tracker: type[Tracker] = Tracker
+    twin: Callable[..., Twin] = SimulatedController
 
     def run(self, parts: int) -> WholeLine:
         self.config = StationConfig(
@@ -114,7 +116,7 @@ class WholeLine:
         assert self.config.simulation is not None
         self.clock = SimulatedClock()
         self.world = World(self.config.simulation, self.config.controller, LOOKS)
-        self.controller = SimulatedController(self.world, clock_start=2**32 - 50_000_000, drift_ppm=300)
+        self.controller = self.twin(self.world, clock_start=2**32 - 50_000_000, drift_ppm=300)
         random = np.random.default_rng(self.seed + 7)
         faults = self.faults
         noise = LineNoise(lambda: float(random.random()), faults.byte_flip, faults.byte_drop, faults.byte_double)
@@ -161,10 +163,12 @@ class WholeLine:
         return Life(bridge=bridge, passage=passage, frames=deque(), commit=recorder.flush, end=recorder.close)
 
     def _count(self) -> None:
+        self.records: list[InspectionRecord] = []
         before: int | None = None
         while page := self.store.reader.records(before=before, limit=500):
             for stored in page:
                 self.tally.record(stored.record)
+                self.records.append(stored.record)
             before = page[-1].number
         self.conflicts = self.store.reader.conflicts()
         self.store.close()

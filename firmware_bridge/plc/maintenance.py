@@ -66,9 +66,9 @@ class Maintenance:
             self._tell(OutputFired(output))
         return why
 
-    def left_ns(self, now_ns: int) -> int | None:
-        """How long until the mode ends by itself, None outside it."""
-        return max(0, self._until_ns - now_ns) if self.on else None
+    def left_s(self, now_ns: int) -> float | None:
+        """Seconds until it ends by itself, None where it is off."""
+        return max(0.0, round((self._until_ns - now_ns) / _S, 1)) if self.on else None
 
     def tick(self, now_ns: int) -> None:
         """End what has lasted long enough."""

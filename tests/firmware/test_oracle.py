@@ -35,7 +35,7 @@ LINE = SETTINGS | {
 }
 LEAD = LINE[Key.LEAD_MS] * MS // PERIOD
 LAST = LINE[Key.GATE_COUNT] - LINE[Key.GUARD_COUNT] - LEAD  # counts after the eye at which a verdict is too late
-IN_TIME, TOO_LATE = LAST - 60, LAST + 30  # a frame and a turn of the loop take 1.1 ms: 22 counts
+IN_TIME, TOO_LATE = LAST - 60, LAST + 5  # a frame and a turn of the loop take 1.1 ms: 22 counts
 PLANS = ("pass", "reject", "unknown", "none", "late", "both", "twice", "foreign", "close", "long", "last moment")
 CHANCES = (0.55, 0.12, 0.03, 0.04, 0.04, 0.04, 0.04, 0.04, 0.04, 0.03, 0.03)
 EXPECTED = {
@@ -185,7 +185,7 @@ BUGS = {
     "the next part's verdict": ("parts.c", ROW, ROW.replace("(number)", "(number + 1)")),
     "the gate opens late": ("parts.c", "(KEY_GATE_COUNT) - belt_lead;", "(KEY_GATE_COUNT) + 200;"),
     "the gate stays open": ("outputs.c", "    w->until = until;\n", "    w->until = until + 400;\n"),
-    "signed places": ("belt.h", "return (int32_t)(now - at) >= 0;", "return (int32_t)now >= (int32_t)at;"),
+    "places that do not wrap": ("belt.h", "return (int32_t)(now - at) >= 0;", "return now >= at;"),
 }
 
 

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.errors import LinkError
@@ -35,6 +35,7 @@ ALL = [
 ]
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(1, 40), max_size=30))
 def test_messages_come_out_as_they_went_in_however_the_stream_is_cut(cuts):
     data = b"".join(map(encode, ALL))

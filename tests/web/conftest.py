@@ -10,8 +10,9 @@ from .fakes import FakeLine, WebProcess, fill_store, make_config
 from .seen import FLAGS, Seen
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    """Chromium. Not for the whole session: while it is there, no other test may run an event loop of its own."""
     program = shutil.which("chromium")
     missing = "" if program else "the program chromium is not installed"
     try:

@@ -65,8 +65,8 @@ class PlcLine(FakeLine):
             now_ns = self.clock.now_ns()
             self.contract.pulse(now_ns)
             self.contract.tick(now_ns)
-            left_ns = self.contract.maintenance.left_ns(now_ns)
-        self.more = {"link": LINK, "test_left_s": None if left_ns is None else left_ns / 1e9}
+            left_s = self.contract.maintenance.left_s(now_ns)
+        self.more = {"link": LINK, "test_left_s": left_s}
         report = self.monitor.look()
         if report is not None:
             self.server.publish_plc(report)

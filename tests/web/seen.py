@@ -41,7 +41,8 @@ OVERFLOW = """() => [...document.querySelectorAll(
     "#word, #detail, #counts *, header *, #alarms li, button, button *, nav *, #caption, h1, h2, label, dt, .message")]
     .filter((e) => {
         const { right, bottom, width } = e.getBoundingClientRect();
-        if (width === 0) return false;
+        // Headings for those who listen are one pixel wide; the words in a file input are the browser's own.
+        if (width <= 1 || e.querySelector("input[type=file]")) return false;
         const panel = document.body.classList.contains("panel") && !e.closest("#alarms, dialog");
         const cut = e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline";
         return (right > innerWidth + 1 && !e.closest(".scroll")) || (panel && bottom > innerHeight + 1) || cut;

@@ -20,11 +20,14 @@ from inspector.people.store import WebStore
 from inspector.record.images import HEAT_SUFFIX
 from inspector.record.reader import store_url
 from inspector.record.store import Store
+from inspector.teach import TeachOptions, teach
+from inspector.teach.pictures import list_pictures
 from inspector.types import CodeRead, Defect, Measurement, Pose, Verdict
 from inspector.web import export, finding
 from inspector.web.app import create_app
 from inspector.web.asking import Asked
 from inspector.web.roles import Role
+from tests.teach.made import bad_part, good_part, never, quiet
 
 from .fakes import fill_store, make_config, make_picture, make_record, sign_in
 
@@ -413,3 +416,19 @@ def test_a_web_store_that_cannot_be_had_is_said(config, web):
     web.app.state.web_store = WebStore(f"sqlite:///{config.folder}/station.toml", SystemClock())
     assert web.get("/defects").status_code == 503
     assert _say(web, [3], "unsure").status_code == 503
+
+
+def test_teach_takes_a_folder_that_reviewers_made(web, config, tmp_path):
+    images = config.path(config.record.images) / "day"
+    for number in range(31, 46):
+        is_bad = number > 42
+        cv2.imwrite(str(images / f"{number}.jpg"), bad_part(number) if is_bad else good_part(number))
+        _add(config, _with(number, Verdict.REJECT if is_bad else Verdict.PASS, f"day/{number}.jpg"))
+    _say(web, range(31, 43), "true_pass")
+    _say(web, range(43, 46), "true_reject", "blob")
+    web.post("/review/folder")
+    (folder,) = (config.folder / "data/teaching").iterdir()
+    good = list_pictures(folder / "good")
+    assert len(good) == 12
+    options = TeachOptions(defects=folder / "defect/blob")
+    assert teach(good, tmp_path / "model/r1", options, quiet, never).folder.is_dir()

@@ -6,6 +6,7 @@ import pytest
 
 from firmware_bridge.plc.events import FaultsReset, FirstPieceApproved, MaintenanceChanged, OutputFired, OutputForced
 from firmware_bridge.plc.inputs import Options
+from firmware_bridge.plc.maintenance import MODE_NS, Maintenance
 from firmware_bridge.plc.signals import Command, Control, Fault, PackMl, PlcVerdict, Refusal, Status
 from tests.firmware_bridge.plc.made import Bench, Master
 
@@ -215,3 +216,14 @@ def test_maintenance_can_be_left() -> None:
     bench.contract.enter_maintenance(bench.now_ns)
     assert order(master, Command.LEAVE_MAINTENANCE) & Status.COMMAND_COMPLETED
     assert not master.status & Status.MAINTENANCE
+
+
+def test_maintenance_says_how_long_it_still_lasts_and_lasts_longer_when_used() -> None:
+    maintenance = Maintenance(("camera",), lambda _: None)
+    assert maintenance.left_s(0) is None
+    maintenance.enter(False, 0)
+    assert maintenance.left_s(1_000_000_000) == MODE_NS / 1e9 - 1
+    maintenance.fire(0, 60_000_000_000)
+    assert maintenance.left_s(60_000_000_000) == MODE_NS / 1e9
+    maintenance.tick(60_000_000_000 + MODE_NS)
+    assert maintenance.left_s(60_000_000_000 + MODE_NS) is None
