@@ -43,6 +43,8 @@ class PlcMonitor:
                 self._since_ns[name] = now_ns
         for name in self._values.keys() - values.keys():
             self._since_ns[name] = now_ns
+        for field in FIELDS:  # what has no value yet has been so since the first look
+            self._since_ns.setdefault(field.name, now_ns)
         self._values = values
         if now_ns < self._next_ns:
             return None
@@ -90,7 +92,7 @@ class PlcMonitor:
             "value": value if isinstance(value, str) else round(float(value), 4) if field.scale != 1 else int(value),
             "unit": field.unit,
             "to_station": field.to_station,
-            "unchanged_s": round((now_ns - self._since_ns.get(field.name, now_ns)) / 1e9, 1),
+            "unchanged_s": round((now_ns - self._since_ns[field.name]) / 1e9, 1),
         }
         if field.names is not None and not isinstance(value, str):
             shown["names"] = _names(field, int(value))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any, Literal, get_args
 
 from inspector.errors import LinkError
@@ -129,7 +129,10 @@ _KINDS: dict[type[Any], str] = {
 
 
 def plain(value: Any) -> Any:
-    """`value` with only what JSON knows: numpy scalars as numbers, numbers that are not finite as None."""
+    """`value` with only what JSON knows: dataclasses as objects, numpy scalars as numbers, what is not finite as None.
+
+    Not `asdict`, which copies all it meets: most of what a report of the PLC costs.
+    """
     if isinstance(value, dict):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -138,12 +141,14 @@ def plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, (str, int)):
         return value
+    if is_dataclass(value):
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
     return plain(value.item())
 
 
 def encode(message: Message) -> bytes:
     """The message as it goes on the wire."""
-    body = plain(asdict(message)) | {"v": VERSION, "kind": _KINDS[type(message)]}
+    body = plain(message) | {"v": VERSION, "kind": _KINDS[type(message)]}
     data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
     return _LENGTH.pack(len(data)) + data
 

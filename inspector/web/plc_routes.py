@@ -6,7 +6,6 @@ refuses what must not be. Event loop.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Request
@@ -60,7 +59,7 @@ async def plc(request: Request) -> PlcOut:
     report: PlcReport | None = request.app.state.client.plc
     if report is None:
         raise ApiError("line_down", "the line has not told of its PLC yet")
-    return PlcOut(**asdict(report))
+    return PlcOut.model_validate(report, from_attributes=True)
 
 
 @api.post(

@@ -141,3 +141,11 @@ def test_a_part_s_timing_is_found_by_id_and_leads_on(config, tmp_path):
         assert client.get(f"/io/timing?part={10**19 * 9}").status_code == 200
         assert client.get("/io/timing?part=x").status_code == 422
         assert sign_in(client, Role.QUALITY).get("/io/timing").status_code == 403
+
+
+def test_a_register_that_never_had_a_value_is_as_old_as_the_line(web):
+    def ages():
+        return {one["name"]: one["unchanged_s"] for one in web.get("/api/v1/plc").json()["registers"]}
+
+    until(lambda: ages()["verdict"] > 0.3, "some time without a result")
+    assert ages()["verdict"] >= ages()["station_heartbeat"]

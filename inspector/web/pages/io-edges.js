@@ -12,11 +12,12 @@ function add(/** @type {Element} */ parent, /** @type {string} */ tag, /** @type
   parent.append(made);
 }
 
-/** Lanes of `edges` (oldest first) over the last `span` seconds. `matches` says which signals are wanted.
- * @param {SVGSVGElement} svg @param {any[]} edges @param {number} span @param {(name: string) => boolean} matches */
-export function drawEdges(svg, edges, span, matches) {
+/** Lanes of `edges` (oldest first) over the last `span` seconds. `wanted` are the signals, in the order of their lanes.
+ * @param {SVGSVGElement} svg @param {any[]} edges @param {number} span @param {string[]} wanted */
+export function drawEdges(svg, edges, span, wanted) {
   const width = Math.max(600, svg.clientWidth || 600);
-  const names = [...new Set(edges.map((edge) => edge.signal))].filter(matches).sort();
+  const moved = new Set(edges.map((edge) => edge.signal));
+  const names = wanted.filter((name) => moved.has(name));
   const height = names.length * ROW + FOOT;
   const oldest = edges.length ? edges[0].ago_ms : 0;
   const across = (/** @type {number} */ ago) => LEFT + (width - LEFT - RIGHT) * (1 - Math.min(ago, span * 1000) / (span * 1000));

@@ -9,7 +9,7 @@ import { drawEdges } from "./io-edges.js";
 const EVERY_MS = 200;
 const OLD_MS = 3000;
 let told = /** @type {any} */ (null);
-let toldAt = -Infinity;
+let answeredAt = -Infinity;
 let frozen = false;
 let span = 10;
 let busy = false;
@@ -39,7 +39,7 @@ function rows(id, /** @type {{name: string, cells: any[], state?: string, fresh?
       const there = /** @type {HTMLElement} */ (row).children[place];
       if (there.textContent !== shown) there.textContent = shown;
     });
-    row.dataset.state = state;
+    if (state) row.dataset.state = state;
     row.toggleAttribute("data-fresh", fresh);
     row.hidden = !matches(cells.join(" "));
   }
@@ -65,7 +65,8 @@ function draw() {
     rows(`io-${part}`, Object.entries(told[part]).map(([name, count]) => ({ name, cells: [name, count] })));
   text("io-wiring", told.wiring);
   text("io-owner", told.owner || _("nobody"));
-  drawEdges(/** @type {any} */ (byId("io-edges")), told.edges, span, matches);
+  const signals = ["control", "status"].flatMap((name) => byName.get(name).bits.map((/** @type {any} */ bit) => bit.name));
+  drawEdges(/** @type {any} */ (byId("io-edges")), told.edges, span, signals.filter(matches));
   offerOutputs(told.outputs);
 }
 
@@ -84,7 +85,8 @@ function offerOutputs(outputs) {
   watch();
 }
 
-const left = () => (mode() ? null : heard.status?.test_left_s ?? null);
+const isOld = () => mode() !== "" || performance.now() - answeredAt > OLD_MS;
+const left = () => (isOld() ? null : heard.status?.test_left_s ?? null);
 const mayFire = () => left() !== null;
 
 async function ask(/** @type {string} */ what, output = "") {
@@ -110,20 +112,21 @@ async function poll() {
     const answer = await fetch("/api/v1/plc", { signal: AbortSignal.timeout(OLD_MS) });
     if (answer.ok) {
       const now = await answer.json();
-      if (!frozen) [told, toldAt] = [now, performance.now()], draw();
+      answeredAt = performance.now();
+      if (!frozen) [told] = [now], draw();
     }
   } catch { /* the watch below says how old all is */ }
   setTimeout(poll, Math.max(20, EVERY_MS - (performance.now() - began)));
 }
 
 function watch() {
-  const old = performance.now() - toldAt > OLD_MS || mode() !== "";
+  const old = isOld();
   document.body.toggleAttribute("data-old", old && !frozen);
   const chip = byId("io-age");
   text("io-age", told === null ? _("connecting") : frozen ? _("frozen") : old ? _("not of now") : _("of now"));
   chip.className = frozen || old ? "chip warning" : "chip";
   const seconds = left();
-  maintenance.disabled = busy || mode() !== "";
+  maintenance.disabled = busy || old;
   maintenance.setAttribute("aria-pressed", String(seconds !== null));
   text("maintenance-left", seconds === null ? _("off") : _("ends by itself in {seconds} s", { seconds: Math.round(seconds) }));
   for (const button of byId("io-outputs").querySelectorAll("button")) button.disabled = busy || !mayFire();
