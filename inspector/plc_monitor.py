@@ -1,7 +1,7 @@
 """The I/O monitor's data: every register with its name and how long it has been as it is, the last edges, the counters.
 
-What it is: a look at the contract, ten times a second, told twice a second. What it is not: a screen, or able to change
-anything. Line thread.
+What it is: a look at the contract, ten times a second, told five times a second. What it is not: a screen, or able to
+change anything. Line thread.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from firmware_bridge.plc.modbus_pdu import Counters
 from inspector.clock import Clock
 from inspector.link.messages import PlcReport
 
-_TELL_NS = 500_000_000
+_TELL_NS = 200_000_000
 
 
 class PlcMonitor:
@@ -55,11 +55,17 @@ class PlcMonitor:
             edges = [*contract.trace.edges]
             refused = {why.name: count for why, count in contract.trace.refused.items()}
             owner = contract.owner or ""
+            changes, changed_ns = dict(contract.trace.changes), dict(contract.trace.changed_ns)
         server = {item.name: getattr(self._counters, item.name) for item in fields(Counters) if item.name != "refused"}
+        registers = [self._register(field, now_ns) for field in FIELDS]
+        for bit in (bit for one in registers if one["name"] in ("control", "status") for bit in one["bits"]):
+            since_ns = changed_ns.get(bit["name"])
+            bit["changes"] = changes.get(bit["name"], 0)
+            bit["unchanged_s"] = None if since_ns is None else round((now_ns - since_ns) / 1e9, 1)
         return PlcReport(
             wiring=self._wiring,
             owner=owner,
-            registers=tuple(self._register(field, now_ns) for field in FIELDS),
+            registers=tuple(registers),
             edges=tuple(
                 {
                     "ago_ms": round((now_ns - edge.at_ns) / 1e6, 1),
@@ -72,6 +78,7 @@ class PlcMonitor:
             ),
             refused=refused,
             server=server | {f"exception_{code}": count for code, count in sorted(self._counters.refused.items())},
+            outputs=contract.maintenance.outputs,
         )
 
     def _register(self, field: Field, now_ns: int) -> dict[str, Any]:
@@ -87,6 +94,11 @@ class PlcMonitor:
         }
         if field.names is not None and not isinstance(value, str):
             shown["names"] = _names(field, int(value))
+            if field.kind == "bits":
+                shown["bits"] = [
+                    {"name": str(bit.name), "bit": int(bit).bit_length() - 1, "on": bool(int(bit) & int(value))}
+                    for bit in field.names
+                ]
         return shown
 
 

@@ -34,6 +34,7 @@ class Trace:
         self.refused: Counter[Refusal] = Counter()
         self.last_refusal = Refusal.NONE
         self.changed_ns: dict[str, int] = {}
+        self.changes: Counter[str] = Counter()
         self._control = Control(0)
         self._status = Status(0)
 
@@ -50,6 +51,7 @@ class Trace:
                 for bit in _members(old ^ new):
                     self.edges.append(Edge(now_ns, str(bit.name), bool(new & bit), inspection_id, part_id))
                     self.changed_ns[str(bit.name)] = now_ns
+                    self.changes[str(bit.name)] += 1
         self._control, self._status = control, status
 
 

@@ -71,11 +71,11 @@ class PartEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlcReport:
-    """The I/O monitor: what stands on the wire between station and PLC, about twice a second.
+    """The I/O monitor: what stands on the wire between station and PLC, five times a second.
 
-    `registers`: name, address, words, value, unit, names, to_station, and unchanged_s. `edges`: the last ones of the
-    handshake, oldest first: ago_ms, signal, value, inspection_id, part_id. `refused` counts by reason, `server` what
-    the server met.
+    `registers`: name, address, words, value, unit, names, bits, to_station, and unchanged_s. `edges`: the last ones of
+    the handshake, oldest first: ago_ms, signal, value, inspection_id, part_id. `refused` counts by reason, `server`
+    what the server met. `outputs` may be fired in maintenance.
     """
 
     wiring: str
@@ -84,6 +84,7 @@ class PlcReport:
     edges: tuple[dict[str, Any], ...] = ()
     refused: dict[str, int] = field(default_factory=dict)
     server: dict[str, int] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +208,8 @@ def _box(edges: Any) -> tuple[int, int, int, int]:
 
 
 def _plc(body: dict[str, Any]) -> PlcReport:
-    body["registers"], body["edges"] = tuple(body["registers"]), tuple(body["edges"])
+    for name in ("registers", "edges", "outputs"):
+        body[name] = tuple(body[name])
     return PlcReport(**body)
 
 

@@ -28,7 +28,20 @@ from inspector.link.client import LinkClient
 from inspector.people.accounts import Accounts
 from inspector.people.store import WebStore
 from inspector.record.reader import Reader, store_url
-from inspector.web import charts, defects, errors, export, login, plc_routes, review, routes, users, views, work_pages
+from inspector.web import (
+    charts,
+    defects,
+    errors,
+    export,
+    io_pages,
+    login,
+    plc_routes,
+    review,
+    routes,
+    users,
+    views,
+    work_pages,
+)
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
@@ -115,6 +128,7 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
         export.pages,
         charts.pages,
         review.pages,
+        io_pages.pages,
     ):
         app.include_router(router)
     work_pages.mount(app, config, clock)

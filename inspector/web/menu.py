@@ -33,6 +33,7 @@ MENU: tuple[Page, ...] = (
     Page("/teach", mark("Teach"), Role.QUALITY, "box"),
     Page("/jobs", mark("Jobs"), Role.QUALITY, "clock"),
     Page("/health", mark("Health"), Role.INTEGRATOR, "health"),
+    Page("/io", mark("Inputs and outputs"), Role.INTEGRATOR, "bits"),
     Page("/cameras", mark("Cameras"), Role.INTEGRATOR, "lens"),
     Page("/calibration", mark("Calibration"), Role.INTEGRATOR, "ruler"),
     Page("/backup", mark("Backup and restore"), Role.INTEGRATOR, "box"),

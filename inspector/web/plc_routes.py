@@ -23,19 +23,21 @@ api = APIRouter(prefix="/api/v1")
 
 
 class PlcOut(BaseModel):
-    """What stands between station and PLC, as the line last told it, about twice a second."""
+    """What stands between station and PLC, as the line last told it, five times a second."""
 
     wiring: Literal["results", "triggers"]
     owner: str = Field(description="The master in control; empty if there is none.")
     registers: list[dict[str, Any]] = Field(
         description="Every field of the map: name, address, words, value, unit, names of its bits or number, "
-        "to_station, and unchanged_s, seconds since it last changed, to about 0.1."
+        "to_station, unchanged_s (seconds since it last changed, to about 0.1), and bits: name, bit, on, and for those "
+        "of control and status changes and unchanged_s (null: never changed)."
     )
     edges: list[dict[str, Any]] = Field(
         description="The last 200 edges of the handshake, oldest first: ago_ms, signal, value, inspection_id, part_id."
     )
     refused: dict[str, int] = Field(description="How often what was refused, lost or broken, by reason.")
     server: dict[str, int] = Field(description="What the Modbus server met: requests, connections, exceptions by code.")
+    outputs: list[str] = Field(description="The outputs that may be fired in maintenance.")
 
 
 class PlcIn(BaseModel):

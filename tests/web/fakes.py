@@ -175,10 +175,18 @@ class FakeLine:
             if self.parts is not None and self.state == "Execute":
                 self.number += 1
                 self.server.publish_part(self.parts(self.number), make_picture(self.number % 4))
+            self.say()
             self.server.publish_status(make_status(self.number, self.state, alarms=self.alarms, **self.more))
             while (asked := self.server.next_command()) is not None:
                 self.asked.append(asked.command)
-                self.server.answer(asked, "" if asked.command.argument != "nonsense" else "no recipe has id 'nonsense'")
+                self.server.answer(asked, self.answer(asked.command))
+
+    def answer(self, command):
+        """Why not, or nothing."""
+        return "" if command.argument != "nonsense" else "no recipe has id 'nonsense'"
+
+    def say(self):
+        """What else is to be told in each turn."""
 
     def close(self):
         self._stop.set()
@@ -198,8 +206,8 @@ serve(load_station(Path(sys.argv[1])), Path(sys.argv[2]))
 class WebProcess:
     """The real web process, on a port of the system's choice or the one it had before."""
 
-    def __init__(self, folder, link_path, port=0):
-        (folder / "station.toml").write_text(STATION_TOML.replace("port = 0", f"port = {port}"))
+    def __init__(self, folder, link_path, port=0, more=""):
+        (folder / "station.toml").write_text(STATION_TOML.replace("port = 0", f"port = {port}") + more)
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVE, str(folder / "station.toml"), str(link_path)],
             stderr=subprocess.PIPE,

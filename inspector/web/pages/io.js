@@ -1,0 +1,147 @@
+// @ts-check
+// The page of inputs and outputs: signals, registers and counters five times a second, and maintenance.
+// What it is not: the handshake, or any authority: the contract of the line refuses what must not be.
+
+import { _, byId, element, heard, listen, mode, text, time } from "./channel.js";
+import { heldToDo } from "./hold.js";
+import { drawEdges } from "./io-edges.js";
+
+const EVERY_MS = 200;
+const OLD_MS = 3000;
+let told = /** @type {any} */ (null);
+let toldAt = -Infinity;
+let frozen = false;
+let span = 10;
+let busy = false;
+const filter = /** @type {HTMLInputElement} */ (byId("io-filter"));
+const maintenance = /** @type {HTMLButtonElement} */ (byId("maintenance"));
+
+const matches = (/** @type {string} */ words) => words.toLowerCase().includes(filter.value.trim().toLowerCase());
+const age = (/** @type {number | null} */ s) =>
+  s === null || s === undefined ? "-" : s < 60 ? `${s.toFixed(1)} s` : s < 3600 ? `${Math.floor(s / 60)} min` : `${Math.floor(s / 3600)} h`;
+const hex = (/** @type {number[]} */ words) =>
+  words.slice(0, 2).map((word) => word.toString(16).toUpperCase().padStart(4, "0")).join(" ") + (words.length > 2 ? " …" : "");
+
+/** Rows of a table by their names, made once and then only changed where they differ. @param {string} id */
+function rows(id, /** @type {{name: string, cells: any[], state?: string, fresh?: boolean}[]} */ wanted) {
+  const body = byId(id);
+  const known = new Map([...body.children].map((row) => [/** @type {HTMLElement} */ (row).dataset.name, row]));
+  for (const { name, cells, state = "", fresh = false } of wanted) {
+    let row = /** @type {HTMLElement | undefined} */ (known.get(name));
+    if (row === undefined) {
+      row = document.createElement("tr");
+      row.dataset.name = name;
+      for (const cell of cells) row.append(element("td", "", typeof cell === "number" ? "number" : "long"));
+      body.append(row);
+    }
+    cells.forEach((cell, place) => {
+      const shown = String(cell);
+      const there = /** @type {HTMLElement} */ (row).children[place];
+      if (there.textContent !== shown) there.textContent = shown;
+    });
+    row.dataset.state = state;
+    row.toggleAttribute("data-fresh", fresh);
+    row.hidden = !matches(cells.join(" "));
+  }
+}
+
+const bits = (/** @type {any} */ register) => register.bits.map((/** @type {any} */ bit) => ({
+  name: bit.name,
+  cells: [bit.bit, bit.name, bit.on ? "1" : "0", age(bit.unchanged_s), bit.changes],
+  state: bit.on ? "on" : "off",
+  fresh: bit.unchanged_s !== null && bit.unchanged_s < 1,
+}));
+
+function draw() {
+  const byName = new Map(told.registers.map((/** @type {any} */ register) => [register.name, register]));
+  rows("io-control", bits(byName.get("control")));
+  rows("io-status", bits(byName.get("status")));
+  rows("io-registers", told.registers.map((/** @type {any} */ one) => ({
+    name: one.name,
+    cells: [one.address, one.name, one.to_station ? "→" : "←", `${one.value} ${one.unit}`.trim(), hex(one.words), (one.names ?? []).join(" "), age(one.unchanged_s)],
+    fresh: one.unchanged_s < 1,
+  })));
+  for (const part of ["refused", "server"])
+    rows(`io-${part}`, Object.entries(told[part]).map(([name, count]) => ({ name, cells: [name, count] })));
+  text("io-wiring", told.wiring);
+  text("io-owner", told.owner || _("nobody"));
+  drawEdges(/** @type {any} */ (byId("io-edges")), told.edges, span, matches);
+  offerOutputs(told.outputs);
+}
+
+/** A button for each output that may be fired; made again only where they differ. @param {string[]} outputs */
+function offerOutputs(outputs) {
+  const place = byId("io-outputs");
+  if (place.dataset.outputs === outputs.join()) return;
+  place.dataset.outputs = outputs.join();
+  place.replaceChildren(...outputs.map((output) => {
+    const button = /** @type {HTMLButtonElement} */ (element("button", _("Hold to fire: {output}", { output }), "hold"));
+    button.type = "button";
+    heldToDo(button, mayFire, () => { void ask("fire", output); });
+    return button;
+  }));
+  if (!outputs.length) place.append(element("span", _("No output can be fired by hand with this wiring."), "muted"));
+  watch();
+}
+
+const left = () => (mode() ? null : heard.status?.test_left_s ?? null);
+const mayFire = () => left() !== null;
+
+async function ask(/** @type {string} */ what, output = "") {
+  [busy] = [true], watch();
+  try {
+    const body = JSON.stringify({ what, output });
+    const answer = await fetch("/api/v1/commands/plc", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    say(answer.ok ? (what === "fire" ? _("{output} was fired at {time}.", { output, time: time(new Date()) }) : "") : (await answer.json()).error.message);
+  } catch {
+    say(_("This was not done: there is no connection."));
+  } finally {
+    [busy] = [false], watch();
+  }
+}
+
+function say(/** @type {string} */ words) {
+  [byId("io-said").textContent, byId("io-said").hidden] = [words, words === ""];
+}
+
+async function poll() {
+  const began = performance.now();
+  try {
+    const answer = await fetch("/api/v1/plc", { signal: AbortSignal.timeout(OLD_MS) });
+    if (answer.ok) {
+      const now = await answer.json();
+      if (!frozen) [told, toldAt] = [now, performance.now()], draw();
+    }
+  } catch { /* the watch below says how old all is */ }
+  setTimeout(poll, Math.max(20, EVERY_MS - (performance.now() - began)));
+}
+
+function watch() {
+  const old = performance.now() - toldAt > OLD_MS || mode() !== "";
+  document.body.toggleAttribute("data-old", old && !frozen);
+  const chip = byId("io-age");
+  text("io-age", told === null ? _("connecting") : frozen ? _("frozen") : old ? _("not of now") : _("of now"));
+  chip.className = frozen || old ? "chip warning" : "chip";
+  const seconds = left();
+  maintenance.disabled = busy || mode() !== "";
+  maintenance.setAttribute("aria-pressed", String(seconds !== null));
+  text("maintenance-left", seconds === null ? _("off") : _("ends by itself in {seconds} s", { seconds: Math.round(seconds) }));
+  for (const button of byId("io-outputs").querySelectorAll("button")) button.disabled = busy || !mayFire();
+}
+
+maintenance.addEventListener("click", () => { void ask(left() === null ? "maintenance_on" : "maintenance_off"); });
+filter.addEventListener("input", () => { if (told !== null) draw(); });
+byId("io-freeze").addEventListener("click", () => {
+  frozen = !frozen;
+  byId("io-freeze").setAttribute("aria-pressed", String(frozen));
+  watch();
+});
+for (const button of document.querySelectorAll("[data-span]"))
+  button.addEventListener("click", () => {
+    span = Number(/** @type {HTMLElement} */ (button).dataset.span);
+    for (const other of document.querySelectorAll("[data-span]")) other.setAttribute("aria-pressed", String(other === button));
+    if (told !== null) draw();
+  });
+
+listen({ watch });
+void poll();

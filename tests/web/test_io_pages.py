@@ -1,0 +1,143 @@
+"""The pages of inputs and outputs: what the integrator sees, and what a person may fire by hand."""
+
+from dataclasses import replace
+
+import pytest
+from fastapi.testclient import TestClient
+
+from firmware_bridge.plc.fields import FIELDS
+from firmware_bridge.plc.maintenance import MODE_NS
+from firmware_bridge.plc.signals import Control, Status
+from inspector.config import PlcConfig
+from inspector.people import audit
+from inspector.web.app import create_app
+from inspector.web.lanes import lanes_of
+from inspector.web.roles import Role
+
+from .fakes import fill_store, make_config, make_record, sign_in, until
+from .plc_line import PlcLine
+
+
+@pytest.fixture
+def config(tmp_path):
+    config = make_config(tmp_path / "station")
+    fill_store(config)
+    return config.model_copy(update={"plc": PlcConfig(wiring="triggers")})
+
+
+@pytest.fixture
+def line(tmp_path):
+    line = PlcLine(tmp_path / "line.sock")
+    yield line
+    line.close()
+
+
+@pytest.fixture
+def web(config, line):
+    with TestClient(create_app(config, line.server.path), base_url="http://127.0.0.1") as client:
+        until(lambda: client.get("/api/v1/plc").status_code == 200, "the PLC's report")
+        yield sign_in(client, Role.INTEGRATOR)
+
+
+def _bits(web):
+    registers = {one["name"]: one for one in web.get("/api/v1/plc").json()["registers"]}
+    return {bit["name"]: bit for name in ("control", "status") for bit in registers[name]["bits"]}
+
+
+def test_without_a_plc_the_page_says_so_and_shows_the_controller(config, tmp_path):
+    app = create_app(config.model_copy(update={"plc": None}), tmp_path / "none.sock")
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        page = sign_in(client, Role.INTEGRATOR).get("/io").text
+    assert "there is no [plc] in its station file" in page
+    assert 'id="link-clock_error_us"' in page
+    assert 'id="io-registers"' not in page
+    assert "/static/io.js" not in page
+    assert '<td>FIRED</td><td class="long">told</td><td class="number">10</td>' in page
+
+
+def test_every_bit_has_its_edges_counted_and_knows_since_when(web, line):
+    line.run()
+    until(lambda: _bits(web)["TRIGGER"]["changes"], "the trigger")
+    bits = _bits(web)
+    assert set(bits) == {str(bit.name) for bit in (*Control, *Status)}
+    assert [bits["TRIGGER"][key] for key in ("bit", "on", "changes")] == [1, False, 2]
+    assert [bits["TRIGGER_ENABLE"][key] for key in ("bit", "on", "changes")] == [0, True, 1]
+    assert bits["SET_OFFLINE"] == {"name": "SET_OFFLINE", "bit": 7, "on": False, "changes": 0, "unchanged_s": None}
+    told = web.get("/api/v1/plc").json()
+    assert told["outputs"] == ["camera"]
+    assert len(told["registers"]) == len(FIELDS)
+
+
+def test_maintenance_is_told_with_its_end_and_ends_by_itself(web, line):
+    def left():
+        return web.get("/api/v1/status").json()["status"]["test_left_s"]
+
+    line.rest()
+    assert web.post("/api/v1/commands/plc", json={"what": "fire", "output": "camera"}).status_code == 409
+    assert web.post("/api/v1/commands/plc", json={"what": "maintenance_on"}).status_code == 200
+    until(lambda: left() is not None, "maintenance")
+    assert 0 < left() <= MODE_NS / 1e9
+    assert web.post("/api/v1/commands/plc", json={"what": "fire", "output": "camera"}).status_code == 200
+    assert line.fired == [0]
+    with line.image.lock:
+        line.contract.tick(line.clock.now_ns() + MODE_NS)
+    until(lambda: left() is None, "its end")
+    assert web.post("/api/v1/commands/plc", json={"what": "fire", "output": "camera"}).status_code == 409
+    assert line.fired == [0]
+    logged = [(one.what, one.target) for one in audit.page(web.app.state.web_store)]
+    assert ("line.plc", "maintenance on") in logged
+    assert ("line.plc", "fire camera") in logged
+    assert ("line.plc.refused", "fire camera") in logged
+
+
+def test_only_an_integrator_may(web):
+    sign_in(web, Role.QUALITY)
+    assert web.get("/io").status_code == 403
+    assert web.post("/api/v1/commands/plc", json={"what": "maintenance_on"}).status_code == 403
+
+
+def _timed(**part):
+    record = make_record(31)
+    times = {"seen_at_ns": 1_000_000_000, "trigger_at_ns": 1_150_000_000, "seen_tick": 100, "due_tick": 6100} | part
+    stages = {"pose": 2.0, "model": 8.0}
+    inspection = replace(record.inspection, stage_ms=stages)
+    outcome = replace(record.outcome, tick=6090)
+    return replace(record, part=replace(record.part, **times), inspection=inspection, outcome=outcome, slack_ms=382.0)
+
+
+def test_lanes_lie_where_record_and_settings_say(config):
+    alone = config.model_copy(update={"plc": None})  # 1500 ticks to the camera, guard 100, lead 8 ms
+    lanes = {lane.name: lane for lane in lanes_of(_timed(), alone)}
+    assert [lanes["Camera trigger"].start_ms, lanes["Deadline"].start_ms] == [150, pytest.approx(582)]
+    assert lanes["Verdict sent"].start_ms == pytest.approx(200)
+    assert (lanes["pose"].start_ms, lanes["model"].start_ms) == (pytest.approx(190), pytest.approx(192))
+    transfer = lanes["Exposure, transfer, waiting"]
+    assert (transfer.start_ms, transfer.end_ms, transfer.estimated) == (150, pytest.approx(190), True)
+    assert lanes["At the gate"].start_ms == pytest.approx(599)
+
+
+def test_lanes_do_not_say_what_cannot_be_known(config):
+    alone = config.model_copy(update={"plc": None})
+    lanes = lanes_of(_timed(trigger_at_ns=None), alone)
+    assert [lane.name for lane in lanes] == ["Eye", "pose", "model"]
+    assert all(lane.estimated for lane in lanes[1:])
+    by_plc = {lane.name: lane for lane in lanes_of(_timed(), config)}  # result_timeout 1000 ms
+    assert (by_plc["Deadline"].start_ms, by_plc["Verdict sent"].start_ms) == (1000, 618)
+    assert "At the gate" not in by_plc
+
+
+def test_a_part_s_timing_is_found_by_id_and_leads_on(config, tmp_path):
+    app = create_app(config, tmp_path / "none.sock")
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        sign_in(client, Role.INTEGRATOR)
+        newest = client.get("/io/timing").text
+        assert f'value="{(1 << 32) | 30}"' in newest
+        assert 'rel="next"' not in newest
+        page = client.get(f"/io/timing?part={(1 << 32) | 7}").text
+        assert f'rel="prev" href="/io/timing?part={(1 << 32) | 6}"' in page
+        assert f'rel="next" href="/io/timing?part={(1 << 32) | 8}"' in page
+        assert ">model</text>" in page
+        assert "No record has part id 5." in client.get("/io/timing?part=5").text
+        assert client.get(f"/io/timing?part={10**19 * 9}").status_code == 200
+        assert client.get("/io/timing?part=x").status_code == 422
+        assert sign_in(client, Role.QUALITY).get("/io/timing").status_code == 403
