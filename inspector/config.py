@@ -66,6 +66,10 @@ class ControllerConfig(Section):
     confirm_window_tick: int = Field(default=400, ge=0)
     consecutive_rejects_stop: int = Field(default=0, ge=0)
     consecutive_unknown_stop: int = Field(default=0, ge=0)
+    rejects_of_last_stop: int = Field(default=0, ge=0)
+    last_parts: int = Field(default=0, ge=0, le=32)
+    encoder: Literal["none", "single", "quadrature"] = "quadrature"
+    inputs: list[Literal["confirm", "bin_full", "low_air"]] = Field(default_factory=list)
 
 
 class LineConfig(Section):

@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from firmware_bridge.bridge import Bridge
+from firmware_bridge.codes import Encoder, Input, Key
 from firmware_bridge.flash import FlashError
-from firmware_bridge.protocol import Key
+from firmware_bridge.settings import settings_error
 from firmware_bridge.simavr_controller import SimavrController
 from firmware_bridge.simulated_link import LineNoise, SimulatedLink, Twin
 from firmware_bridge.simulator import SimulatedController
@@ -52,8 +53,8 @@ _CLOCK_START = 2**32 - 60_000_000
 
 
 def controller_settings(config: ControllerConfig) -> dict[Key, int]:
-    """What is pushed to the controller; every `Key` exactly once."""
-    return {
+    """What is pushed to the controller; raises ConfigError where it would not take it."""
+    settings = {
         Key.CAMERA_COUNT: config.camera_tick,
         Key.GATE_COUNT: config.gate_tick,
         Key.GUARD_COUNT: config.guard_tick,
@@ -70,7 +71,17 @@ def controller_settings(config: ControllerConfig) -> dict[Key, int]:
         Key.CONFIRM_WINDOW_COUNT: config.confirm_window_tick,
         Key.CONSECUTIVE_REJECTS_STOP: config.consecutive_rejects_stop,
         Key.CONSECUTIVE_UNKNOWN_STOP: config.consecutive_unknown_stop,
+        Key.REJECTS_OF_LAST_STOP: config.rejects_of_last_stop,
+        Key.LAST_PARTS: config.last_parts,
+        Key.ENCODER: int(_ENCODERS[config.encoder]),
+        Key.INPUTS: sum(Input[name.upper()] for name in set(config.inputs)),
     }
+    if trouble := settings_error(settings):
+        raise ConfigError(f"[controller] the controller would refuse this: {trouble}")
+    return settings
+
+
+_ENCODERS = {"none": Encoder.CLOCK, "single": Encoder.SINGLE, "quadrature": Encoder.QUADRATURE}
 
 
 @dataclass(slots=True)

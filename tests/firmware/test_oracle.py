@@ -69,9 +69,8 @@ def plan_parts(parts: int, seed: int) -> tuple[list[str], list[int], list[int]]:
     plans = [str(plan) for plan in random.choice(PLANS, parts, p=CHANCES)]
     lengths = [int(length) for length in random.integers(120, 200, parts)]
     fronts = [PITCH * (part + 1) for part in range(parts)]
+    lengths = [240 if plan == "long" else length for plan, length in zip(plans, lengths, strict=True)]
     for part in range(parts - 1):
-        if plans[part] == "long":
-            lengths[part] = 240
         if plans[part] == "close" and plans[part + 1] == "close":
             # Only two in succession are a pair: the first comes late, the second just behind it.
             fronts[part] = fronts[part + 1] - lengths[part] - 60

@@ -112,7 +112,7 @@ class World:
             self.high = max(self.high, self.place)
 
     def _next_boundary(self) -> int:
-        edges = [thing.front for thing in list(self._coming)[:1]]
+        edges = [self._coming[0].front] if self._coming else []
         edges += [thing.front + thing.length for thing in self._under_eye]
         edges += [] if self.stuck_until is None else [self.stuck_until]
         ahead = [(edge - self.place) * self._direction for edge in edges]

@@ -46,12 +46,7 @@ def open_at(browser, web, path, width=1280, height=800, **cookies):
     return seen
 
 
-# What these pages still owe: links and summaries below 48 px; a button pushed out by a file input in the long language.
-OWING = {"/defects", "/review", "/charts", "/teach", "/backup"}
-OWED = pytest.mark.xfail(reason="targets below 48 px, or a button beside a file input beyond 1280 px", strict=False)
-
-
-@pytest.mark.parametrize("path", [pytest.param(path, marks=OWED if path in OWING else ()) for path in PATHS])
+@pytest.mark.parametrize("path", PATHS)
 def test_every_page(browser, shared, axe, path):
     """One page, opened once for each language, since a page takes a second of a core."""
     line, web = shared
