@@ -48,6 +48,12 @@ def test_values_are_live_filtered_and_frozen(page, house):
     line.run()
     page.wait_until(f"() => {_cell('TRIGGER_ENABLE', 2)} === '1'")
     page.wait_until("() => document.querySelector('path[data-signal=TRIGGER]') !== null")
+    # Up and down within the span: two steps. An edge before the span is no step of it.
+    steps = "() => document.querySelector('path[data-signal=TRIGGER]').getAttribute('d').split('V').length - 1 === "
+    page.page.click("[data-span='600']")
+    page.wait_until(f"{steps}2")
+    page.page.click("[data-span='2']")
+    page.wait_until(f"{steps}0")
     page.wait_until("() => document.getElementById('link-clock_error_us').textContent === '-41'")
     page.page.fill("#io-filter", "trigger_en")
     page.wait_until("() => [...document.querySelectorAll('#io-control tr')].filter((row) => !row.hidden).length === 1")

@@ -35,9 +35,9 @@ export function drawEdges(svg, edges, span, wanted) {
     let y = level(!own[0].value);
     let way = `M${across(oldest)} ${y}`;
     for (const edge of own) {
-      way += `H${across(edge.ago_ms)}`;
       y = level(edge.value);
-      way += `V${y}`;
+      // What came before the span only says where the lane begins.
+      way = edge.ago_ms > span * 1000 ? `M${LEFT} ${y}` : `${way}H${across(edge.ago_ms)}V${y}`;
     }
     add(svg, "text", { x: 4, y: low - 3 }, name);
     add(svg, "path", { class: "lane", "data-signal": name, d: `${way}H${across(0)}` });
