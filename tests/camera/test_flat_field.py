@@ -15,7 +15,7 @@ from inspector.calibrated import CameraId
 from inspector.calibration_set import load_calibration
 from inspector.camera import Guard, open_camera
 from inspector.camera.flat_field import FlatField
-from inspector.clock import SimulatedClock, SystemClock
+from inspector.clock import SystemClock
 from inspector.config import CalibrationConfig, CameraConfig, StationConfig, load_station
 from inspector.errors import ConfigError, FrameTimeout
 from inspector.types import Frame, Pixels, Verdict
@@ -123,8 +123,7 @@ def test_it_is_of_the_calibration_and_of_check(tmp_path: Path) -> None:
     file = str(uneven(tmp_path))
     with_it, without = (load_calibration(configured(illumination=file, flat_field=on)) for on in (True, False))
     assert with_it.id != without.id
-    clock = SimulatedClock()
-    found = next(one for one in check(configured(illumination=file), clock) if one.what == "calibration")
+    found = next(one for one in check(configured(illumination=file), SystemClock()) if one.what == "calibration")
     assert "flat-field corrected" in found.found
     with pytest.raises(ConfigError, match="illumination is empty"):
         load_calibration(configured())
