@@ -22,6 +22,7 @@ _RESEND_NS = 15 * _MS
 _READ_NS = 15 * _MS
 _READ_ROWS = 4
 _ORDER_NS = 50 * _MS
+_COUNT_EVERY = 10  # leases
 
 
 class Bridge:
@@ -50,6 +51,7 @@ class Bridge:
         self._orders: list[wire.Order] = []
         self.counters = LinkCounters()
         self.status: wire.Status | None = None
+        self.troubles: wire.Counters | None = None
 
     # -- what the station asks for -------------------------------------------------------------------------------
 
@@ -96,6 +98,10 @@ class Bridge:
     def linked(self) -> bool:
         """The controller is configured and answered within the lease."""
         return self._linked
+
+    def queue(self) -> list[dict[str, int | str | None]]:
+        """The parts that are not decided yet, oldest first (`rows.Boot.queue`); any thread."""
+        return self._boot.queue() if self._boot else []
 
     @property
     def clock_error_ns(self) -> int:
@@ -173,6 +179,8 @@ class Bridge:
             return self._on_status(message, boot, now_ns)
         if isinstance(message, wire.PartRow) and message.boot == boot.number:
             return boot.hear_row(message)
+        if isinstance(message, wire.Counters):
+            self.troubles = message
         return ()
 
     def _on_ident(self, ident: wire.Ident, now_ns: int) -> Iterable[Event]:
@@ -235,7 +243,7 @@ class Bridge:
         self._heard_ns = now_ns
         self.status = status
         boot.hear_status(status, self._leases.pop(status.serial, None), now_ns)
-        if self._orders and status.mode in _DONE[self._orders[0]]:
+        if self._orders and status.mode in wire.OBEYED[self._orders[0]]:
             del self._orders[0]
         return ()
 
@@ -263,6 +271,8 @@ class Bridge:
         while len(self._leases) > 16:
             del self._leases[next(iter(self._leases))]
         self._send(wire.Lease(self.last_serial, self._lease_ms))
+        if self.last_serial % _COUNT_EVERY == 0:
+            self._send(wire.Count())
 
     def _order_again(self, now_ns: int) -> None:
         if self._orders and now_ns >= self._next_order_ns:
@@ -288,11 +298,3 @@ class Bridge:
             self._next_read_ns = now_ns + _READ_NS
             self.counters.reread += 1
             self._send(wire.Read(number, _READ_ROWS))
-
-
-# What the controller's mode must be for an order to have been obeyed.
-_DONE = {
-    wire.Order.RUN: {wire.Mode.RUN},
-    wire.Order.STOP: set(wire.Mode) - {wire.Mode.RUN},
-    wire.Order.RESET: set(wire.Mode) - {wire.Mode.SHUT_DOWN},
-}

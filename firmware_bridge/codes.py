@@ -86,6 +86,14 @@ class Encoder(enum.IntEnum):
     QUADRATURE = 2
 
 
+# What the controller's mode must be for an order to have been obeyed.
+OBEYED: dict[Order, set[Mode]] = {
+    Order.RUN: {Mode.RUN},
+    Order.STOP: set(Mode) - {Mode.RUN},
+    Order.RESET: set(Mode) - {Mode.SHUT_DOWN},
+}
+
+
 class Input(enum.IntEnum):
     """The inputs that may be wired, as bits of `Key.INPUTS`. Open circuit reads as active: a cut wire is an alarm."""
 

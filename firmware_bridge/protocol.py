@@ -24,6 +24,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
+from firmware_bridge.codes import OBEYED as OBEYED
 from firmware_bridge.codes import Encoder as Encoder
 from firmware_bridge.codes import Fault as Fault
 from firmware_bridge.codes import Input as Input

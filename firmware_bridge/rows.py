@@ -88,6 +88,22 @@ class Boot:
                 return number
         return None
 
+    def queue(self) -> list[dict[str, int | str | None]]:
+        """The parts not decided yet, as the controller told of them: `part`, `phase`, `to_gate` (counts from now to the
+        gate), and `verdict`, the one that is on its way to the controller. May be asked by any thread: a copy of a
+        dict is made in one step."""
+        waiting = dict(self.pending)
+        return [
+            {
+                "part": number,
+                "phase": Phase(row.phase).name if row.phase else "UNREAD",
+                "to_gate": row.due_count - self.count if row.phase else None,
+                "verdict": waiting[number].verdict.name if number in waiting else None,
+            }
+            for number, row in sorted(dict(self.rows).items())
+            if row.phase != Phase.DECIDED
+        ]
+
     def overwritten(self) -> Iterable[Event]:
         """Give up the parts whose rows the controller's ring no longer has."""
         while self.low < self.known_next - self.ring:

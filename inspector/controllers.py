@@ -6,7 +6,7 @@ What it is: the one difference between the wirings that `running` has to know. W
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from firmware_bridge.bridge import Bridge
@@ -66,7 +66,7 @@ class RejectController:
 
     def numbers(self) -> dict[str, Any]:
         """See `Controller`."""
-        status, counters = self.bridge.status, self.bridge.counters
+        status, counters, troubles = self.bridge.status, self.bridge.counters, self.bridge.troubles
         return {
             "linked": self.bridge.linked,
             "clock_error_us": self.bridge.clock_error_ns // 1000,
@@ -76,4 +76,7 @@ class RejectController:
             "resent": counters.resent,
             "reread": counters.reread,
             "reopened": self.thread.reopened,
+            "boot": status.boot if status else None,
+            "parts": self.bridge.queue(),
+            "troubles": asdict(troubles) if troubles else {},
         }

@@ -30,6 +30,7 @@ from inspector.people.store import WebStore
 from inspector.record.reader import Reader, store_url
 from inspector.web import (
     charts,
+    controller_routes,
     defects,
     errors,
     export,
@@ -119,6 +120,7 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
         routes.commands,
         routes.other,
         plc_routes.api,
+        controller_routes.api,
         login.api,
         views.pages,
         login.pages,
