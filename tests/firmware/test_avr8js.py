@@ -4,9 +4,9 @@ An edge may differ by 16 cycles, a microsecond: the cores do not take the same t
 avr8js two cycles, the chip four) and see a deed at the end of an instruction, which need not be the same one. What the
 eye's edge was latched as is taken off before, if it lay on the border of a tick or of a count. Where an edge by count
 meets another interrupt that is under way, it waits for its end in one simulator and comes before it in the other: 80
-cycles, the longest, for at most one edge in ten (81 of 1500 measured). What a wrong timer, a lost flag or a race would do is milliseconds.
-Edges by the clock beside a 20 kHz encoder wait for whole interrupts of the encoder: each simulator must keep the 25 us
-for itself.
+cycles, the longest, for at most one edge in ten (81 of 1500 measured). What a wrong timer, a lost flag or a race would
+do is milliseconds. Edges by the clock beside a 20 kHz encoder wait for whole interrupts of the encoder: each simulator
+must keep the 25 us for itself.
 """
 
 from __future__ import annotations
