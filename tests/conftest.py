@@ -8,6 +8,26 @@ from pathlib import Path
 
 import pytest
 
+# These talk to other processes, browsers and sockets by the wall's clock, and a machine that is shared may stand still
+# for a second. What failed once is run again, twice at most, and the closing line counts it; everything that is tested
+# in simulated time, in cycles or in one process has one try.
+WALL = (
+    "tests/web/",
+    "tests/firmware_bridge/plc/",
+    "tests/jobs/",
+    "tests/link/",
+    "tests/test_plc",
+    "tests/firmware/test_pty",
+)
+WALL += ("tests/test_web_beside", "tests/test_kill_and", "tests/test_supervisor", "tests/camera/", "tests/test_command")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what may be run again."""
+    for item in items:
+        if item.nodeid.startswith(WALL):
+            item.add_marker(pytest.mark.flaky(reruns=2))
+
 
 @pytest.fixture(scope="session")
 def postgres_url():
