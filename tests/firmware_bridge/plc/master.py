@@ -77,7 +77,8 @@ class Master:
         return self.until(lambda block: status(block) & Status.TRIGGER_READY, control=RUN)
 
     def trigger(self, part: int) -> dict[str, Value]:
-        """A whole trigger handshake."""
+        """A whole trigger handshake, begun when the station is ready for it."""
+        self.until(lambda block: status(block) & Status.TRIGGER_READY, control=RUN)
         self.until(
             lambda block: status(block) & Status.TRIGGER_ACK, control=RUN | Control.TRIGGER, trigger_part_id=part
         )

@@ -10,7 +10,7 @@ import statistics
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -82,6 +82,12 @@ def closed(connection: socket.socket) -> bool:
         return connection.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+def stands_still(number: Callable[[], int]) -> bool:
+    before = number()
+    threading.Event().wait(0.3)
+    return number() == before
 
 
 def until(condition: object) -> None:
@@ -165,6 +171,9 @@ def test_a_master_that_never_reads_its_answers_holds_up_nobody() -> None:
         with contextlib.suppress(BlockingIOError):
             while sent < 50_000_000:
                 sent += deaf.send(READ * 1000)
+        assert ask(plc) == ANSWER
+        # Nothing more is read of it once its answers fill both buffers: only then its silence begins.
+        until(lambda: stands_still(lambda: served.server.counters.requests))
         assert ask(plc) == ANSWER
         served.clock.added_ns += 11 * SECOND
         until(lambda: len(served.memory.gone) == 2)
