@@ -26,7 +26,7 @@ from firmware_bridge.simavr import HZ, Simavr
 from tests.firmware.board import need_simavr
 from tests.firmware_bridge.made import SETTINGS
 
-BAUD = 250_000
+BAUD = 500_000
 COUNT_CYCLES = HZ // 6_000  # a second from eye to gate: a machine that stands still for less costs no part
 BITS = 11  # simavr counts a parity bit that is not sent
 EVERY = HZ // 20
