@@ -23,6 +23,7 @@ if "firmware_bridge" not in serial.protocol_handler_packages:
     serial.protocol_handler_packages.append("firmware_bridge")
 
 _MAX_WAIT_S = 0.05
+_FRAGMENT_S = 0.0015
 _REOPEN_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -138,6 +139,10 @@ class BridgeThread(threading.Thread):
             with self._lock:
                 wait_ns = self._bridge.next_wake_ns() - self._now_ns()
             data = port.wait(min(max(wait_ns / 1e9, 0.0005), _MAX_WAIT_S))
+            if data and data[-1]:
+                # Half a frame can be of no use yet; to wake for every few bytes of it costs more than all its meaning.
+                self._stopping.wait(_FRAGMENT_S)
+                data += port.wait(0)
             with self._lock:
                 now_ns = self._now_ns()
                 events = [*self._bridge.receive(data, now_ns), *self._bridge.poll(now_ns)]

@@ -13,6 +13,8 @@ from firmware_bridge.clock_sync import ClockSync
 from firmware_bridge.events import Event, PartDecided, PartLost, PartSeen, PartTriggered
 from firmware_bridge.protocol import Ident, Key, PartRow, Phase, Status, Verdict, Why
 
+# Each look at a member of an enumeration takes longer than the comparison, and `missing` is asked at every wake.
+_TRIGGERED, _DECIDED = int(Phase.TRIGGERED), int(Phase.DECIDED)
 # Looked up, since calling an enumeration takes longer than the rest of a row.
 _WHY = {int(why): why for why in Why}
 _VERDICT = {int(verdict): verdict for verdict in Verdict}
@@ -80,11 +82,12 @@ class Boot:
 
     def missing(self) -> int | None:
         """The first part whose row we should have by now and have not."""
+        rows, open_part, count = self.rows, self.open_part, self.count
         for number in range(self.low, self.known_next):
-            row = self.rows.get(number)
-            if row is None or row.phase == 0 or (row.phase < Phase.DECIDED and number < self.open_part):
+            row = rows.get(number)
+            if row is None or row.phase == 0 or (row.phase < _DECIDED and number < open_part):
                 return number
-            if row.phase < Phase.TRIGGERED and row.trigger_count < self.count:
+            if row.phase < _TRIGGERED and row.trigger_count < count:
                 return number
         return None
 

@@ -86,7 +86,7 @@ class LineNoise:
 class SimulatedLink:
     """See the module. `baud` is 10 bits a byte."""
 
-    def __init__(self, controller: Twin, noise: LineNoise, baud: int = 250_000) -> None:
+    def __init__(self, controller: Twin, noise: LineNoise, baud: int = 500_000) -> None:
         self.controller = controller
         self._noise = noise
         self._byte_ns = 10_000_000_000 // baud

@@ -47,7 +47,7 @@ class ControllerConfig(Section):
     """[controller] - the reject controller: where it is, and what is pushed to it at start-up."""
 
     port: str = "sim://"
-    baud: Positive = 250_000
+    baud: Positive = 500_000
     tick_um: Positive = 100
     camera_tick: Positive = 1500
     gate_tick: Positive = 6000

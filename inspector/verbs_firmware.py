@@ -46,7 +46,7 @@ def build_verb(
 def flash_verb(
     port: PortOption,
     board: Annotated[str, typer.Option(help=f"One of {', '.join(flash.BOARDS)}.")] = "uno",
-    baud: Annotated[int, typer.Option(help="[controller] baud of the station.")] = 250_000,
+    baud: Annotated[int, typer.Option(help="[controller] baud of the station.")] = 500_000,
     as_json: AsJson = False,
 ) -> None:
     """Build, write to the board through its bootloader, and ask the board who it is now. Stop the station first."""
@@ -65,7 +65,7 @@ def flash_verb(
 
 def info_verb(
     port: Annotated[str, typer.Option(help="Ask the controller on this port too.")] = "",
-    baud: Annotated[int, typer.Option(help="[controller] baud of the station.")] = 250_000,
+    baud: Annotated[int, typer.Option(help="[controller] baud of the station.")] = 500_000,
     as_json: AsJson = False,
 ) -> None:
     """Which protocol this version speaks, and the controller on a port; exit code 1 if it must be flashed."""

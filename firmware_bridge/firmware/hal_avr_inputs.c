@@ -139,7 +139,7 @@ void inputs_start(void) {
     PORTD = 1 << PD2 | 1 << PD3;
     watch_eye();
     taken = eye_level();
-    UBRR0 = 3; /* 250 000 baud: exact at 16 MHz */
+    UBRR0 = 1; /* 500 000 baud: exact at 16 MHz, here and in the chip that is the USB port of an Uno */
     UCSR0C = 1 << UCSZ01 | 1 << UCSZ00;
     UCSR0B = 1 << RXEN0 | 1 << TXEN0 | 1 << RXCIE0;
 }

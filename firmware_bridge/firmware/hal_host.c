@@ -9,7 +9,7 @@
 #include "hal.h"
 #include "parts.h"
 
-#define BYTE_TICKS (40 * TICKS_PER_US) /* 250 kbaud */
+#define BYTE_TICKS (20 * TICKS_PER_US) /* 500 kbaud */
 #define LINE 8192
 #define LOG 65536
 

@@ -18,7 +18,7 @@
 #include <simavr/sim_irq.h>
 
 #define HZ 16000000UL
-#define BYTE_CYCLES 640 /* 10 bits at 250 kbaud */
+#define BYTE_CYCLES 320 /* 10 bits at 500 kbaud */
 #define MANY 65536
 
 struct stamped {

@@ -171,7 +171,7 @@ class Host:
         return [(event.tick, event.outputs) for event in self._events[:count]]
 
     def say(self, *messages: Message) -> None:
-        """Send frames; they arrive at 250 kbaud."""
+        """Send frames; they arrive at 500 kbaud."""
         self.write(b"".join(framing.encode(pack(message)) for message in messages))
 
     def write(self, data: bytes) -> None:

@@ -9,6 +9,7 @@ import os
 import select
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
@@ -17,6 +18,7 @@ import pytest
 
 from firmware_bridge import framing
 from firmware_bridge.bridge import Bridge
+from firmware_bridge.codes import Key
 from firmware_bridge.events import Event, PartDecided, PartSeen
 from firmware_bridge.port import BridgeThread, Port
 from firmware_bridge.protocol import PROTOCOL, Hello, Ident, Verdict, Why, pack, unpack
@@ -24,8 +26,8 @@ from firmware_bridge.simavr import HZ, Simavr
 from tests.firmware.board import need_simavr
 from tests.firmware_bridge.made import SETTINGS
 
-BAUD = 250_000
-COUNT_CYCLES = HZ // 20_000
+BAUD = 500_000
+COUNT_CYCLES = HZ // 6_000  # a second from eye to gate: a machine that stands still for less costs no part
 BITS = 11  # simavr counts a parity bit that is not sent
 EVERY = HZ // 20
 
@@ -125,7 +127,7 @@ def test_twenty_parts_a_second_cost_the_bridge_little(board: Pty, tmp_path: Path
     assert chip is not None
     heard: list[Event] = []
     failures: list[BaseException] = []
-    bridge = Bridge(SETTINGS, 500)
+    bridge = Bridge(SETTINGS | {Key.MIN_SPACING_COUNT: 100}, 500)
     thread = BridgeThread(bridge, lambda: Port(board.url, BAUD), time.monotonic_ns, heard.append, failures.append)
     thread.start()
     wait_for(lambda: bridge.linked and bridge.clock_error_ns > 0)
@@ -156,10 +158,11 @@ def test_twenty_parts_a_second_cost_the_bridge_little(board: Pty, tmp_path: Path
     thread.join(5)
     decided = [event for event in heard if isinstance(event, PartDecided)]
     earned = sum(event.why is Why.EARNED for event in decided)
-    print(f"bridge thread {share:.1%} of a core at 20 parts/s; {earned} of {len(decided)} earned their PASS")
+    whys = Counter(event.why.name for event in decided)
+    print(f"bridge thread {share:.1%} of a core at 20 parts/s; {dict(whys)}")
     assert failures == []
-    assert earned >= 45  # a machine that stands still for a while may cost some, and they are rejected
-    assert share < 0.06
+    assert earned >= 25  # a machine that stands still for a while costs some, and they are rejected
+    assert share < 0.04
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 30) -> None:
