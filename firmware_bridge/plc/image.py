@@ -26,8 +26,10 @@ from firmware_bridge.plc.fields import (
     RESULT_WORDS,
     STATION_START,
     STATION_WORDS,
+    Value,
     from_words,
     pack,
+    to_words,
 )
 from firmware_bridge.plc.inputs import Inputs
 from firmware_bridge.plc.results import Result
@@ -74,6 +76,10 @@ class Image:
         self._clock = clock
         self._packed_for: tuple[Result | None, int] | None = None
         self._packed: list[int] = []
+        self._inputs: Inputs | None = None
+        self._input_words: list[int] = []
+        self._values: dict[str, Value] = {}
+        self._words = [0] * STATION_WORDS
 
     def read(self, client: str, table: Table, start: int, count: int) -> list[int]:
         """`count` registers or bits from `start`; raises AccessRefused (2) outside the map."""
@@ -134,10 +140,20 @@ class Image:
 
     def _written(self) -> list[int]:
         inputs = self.contract.inputs
-        return pack({field.name: getattr(inputs, field.name) for field in PLC_FIELDS}, PLC_START, PLC_WORDS)
+        if inputs is not self._inputs:
+            values = {field.name: getattr(inputs, field.name) for field in PLC_FIELDS}
+            self._inputs, self._input_words = inputs, pack(values, PLC_START, PLC_WORDS)
+        return [*self._input_words]
 
     def _shown(self, client: str) -> list[int]:
-        words = pack(picture.values(self.contract, client), STATION_START, STATION_WORDS)
+        """The station's block; a field is packed only when it has changed: it is read hundreds of times a second."""
+        values, old, words = picture.values(self.contract, client), self._values, self._words
+        for name, value in values.items():
+            if name not in old or old[name] != value:
+                field = BY_NAME[name]
+                place = field.address - STATION_START
+                words[place : place + field.words] = to_words(field, value)
+        self._values = values
         words[_RESULT] = self._result_words()
         return words
 

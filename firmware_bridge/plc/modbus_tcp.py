@@ -92,7 +92,8 @@ class ModbusTcpServer(threading.Thread):
     def stop(self) -> None:
         """End the thread and close every connection; waits for it."""
         self._stopping = True
-        self._wake_in.send(b"\0")
+        with contextlib.suppress(OSError):  # closed: it has seen by itself that it is to end
+            self._wake_in.send(b"\0")
         if self.is_alive():
             self.join(5.0)
 

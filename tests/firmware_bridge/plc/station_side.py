@@ -110,7 +110,8 @@ class Station:
         self._ending.set()
         self._line.join(5)
         self.server.stop()
-        assert not self.failures
+        for failure in self.failures:
+            raise failure
         assert not self.server.is_alive()
 
 

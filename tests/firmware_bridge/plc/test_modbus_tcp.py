@@ -231,3 +231,9 @@ def echo() -> Iterator[socket.socket]:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield connection
     listener.close()
+
+
+def test_it_may_be_told_to_end_when_it_has_ended_already() -> None:
+    with serving() as served:
+        served.server.stop()
+        served.server.stop()
