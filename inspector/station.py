@@ -8,6 +8,9 @@ not: what happens then (`passage`), or the loops themselves (`running`, `fast`).
     line       inspect one frame; hear events    direct calls            -
     bridge     serial in and out, lease          unbounded event queue   (bounded by the parts on the belt)
     recorder   store and pictures                queue of 256            picture dropped first, then Aborted
+    plc        requests of the PLC's masters     contract, under a lock  a flood waits; one too many is refused
+    trigger    fire the camera for the PLC       event queue             bounded by `in_flight`
+    jobs       load the PLC's jobs, then end     taken between parts     -
     link       status and preview to the web     one slot, latest wins   a slow client is disconnected
     recipe     load another recipe, then end     taken between parts     one at a time
 """
@@ -48,7 +51,7 @@ from inspector.simulation import World
 from inspector.tracker import Tracker
 from inspector.types import Bookmark, Frame, InspectionRecord
 
-THREADS = ("camera", "line", "bridge", "recorder", "link", "recipe")
+THREADS = ("camera", "line", "bridge", "recorder", "plc", "trigger", "jobs", "link", "recipe")
 _CLOCK_START = 2**32 - 60_000_000
 
 
