@@ -6,7 +6,6 @@ choice of parts (`station`). Main thread of the line process.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -35,7 +34,6 @@ from inspector.threads import CameraThread, Inbox
 
 _PAGE = 500
 _JUDGE_MS = 25.0
-_SWITCH_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +174,6 @@ class RealRun:
 
     def run(self) -> RunResult:
         """Run to the end and count."""
-        # The wait of another thread for the interpreter, at most: the PLC's answer is not to take 5 ms for it.
-        sys.setswitchinterval(_SWITCH_S)
         try:
             for thread in self.beside:
                 thread.start()

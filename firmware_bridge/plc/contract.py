@@ -30,7 +30,7 @@ _PRODUCING = Control.TRIGGER_ENABLE | Control.LINE_RUNNING
 
 
 class Contract:
-    """See the module. Begins offline, without a job, and with nobody in control."""
+    """See the module. Begins offline, without a job, with nobody in control. Another `version`: more may be shown."""
 
     def __init__(self, options: Options, jobs: Mapping[int, str], tell: Callable[[PlcEvent], None]) -> None:
         self.options = options
@@ -50,7 +50,7 @@ class Contract:
         self._tell = tell
         self._heard_ns = 0
         self._pulse_ns: int | None = None
-        self._block_held = False
+        self._block_held, self.version = False, 0
 
     # -- the PLC's side --------------------------------------------------------------------------------------------
 
@@ -60,19 +60,20 @@ class Contract:
         Bits that are high in the first write of a new writer are no edges: a trigger or an acknowledgement that
         outlived a broken connection starts nothing.
         """
-        self._watch(now_ns)
+        news = self._watch(now_ns)
         if self.owner not in (None, client):
             self.trace.refuse(Refusal.NOT_THE_WRITER)
             self._settle(now_ns)
             return False
         old, self.inputs = self.inputs, inputs
         if self.owner is None:
-            self.owner, self._heard_ns, old = client, now_ns, inputs
+            self.owner, self._heard_ns, old, news = client, now_ns, inputs, True
         if inputs.plc_heartbeat != old.plc_heartbeat:
             self._heard_ns = now_ns
         if inputs.control != old.control:
             self._hear(inputs.control & ~old.control, old.control & ~inputs.control, now_ns)
-        self._settle(now_ns)
+        if news or inputs.control != old.control or inputs.expected_map != old.expected_map:
+            self._settle(now_ns)
         return True
 
     def disconnected(self, client: str, now_ns: int) -> None:
@@ -83,8 +84,8 @@ class Contract:
 
     def tick(self, now_ns: int) -> None:
         """Time passes; call it at least every 20 ms."""
-        self._watch(now_ns)
-        self._settle(now_ns)
+        if self._watch(now_ns):
+            self._settle(now_ns)
 
     # -- the station's side ----------------------------------------------------------------------------------------
 
@@ -92,6 +93,7 @@ class Contract:
         """The line lives; from the thread that judges, at least twice in `station_timeout_ms`."""
         self._pulse_ns = now_ns
         self.heartbeat = (self.heartbeat + 1) & 0xFFFF
+        self.version += 1
         self.faults.gone(Fault.STATION_STALLED)
 
     def state(self, packml: PackMl, now_ns: int) -> None:
@@ -167,6 +169,7 @@ class Contract:
     def ejected(self, confirmed: bool) -> None:
         """A reject was, or was not, seen in the chute."""
         self.tally.counts["eject_confirmed" if confirmed else "eject_missed"] += 1
+        self.version += 1
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -262,23 +265,24 @@ class Contract:
             self._raise(Fault.PLC_WATCHDOG, lasting=False)
             self._tell(FaultRaised(why))
 
-    def _watch(self, now_ns: int) -> None:
-        """All that ends by time."""
+    def _watch(self, now_ns: int) -> bool:
+        """All that ends by time; whether anything did."""
         options = self.options
-        if self.owner is not None and now_ns - self._heard_ns > self.inputs.timeout_ns:
+        if lost := self.owner is not None and now_ns - self._heard_ns > self.inputs.timeout_ns:
             self._release(Refusal.PLC_HEARTBEAT)
-        stalled = self._pulse_ns is not None and now_ns - self._pulse_ns > options.station_timeout_ms * _MS
-        if stalled and not self.faults.causes & Fault.STATION_STALLED:
+        silent = self._pulse_ns is not None and now_ns - self._pulse_ns > options.station_timeout_ms * _MS
+        if stalled := silent and not self.faults.causes & Fault.STATION_STALLED:
             self._raise(Fault.STATION_STALLED, lasting=True)
             self._tell(FaultRaised(self.trace.refuse(Refusal.STATION_PULSE)))
-        for part_id in self.triggers.overdue(now_ns, options.result_timeout_ms * _MS):
+        overdue = self.triggers.overdue(now_ns, options.result_timeout_ms * _MS)
+        for part_id in overdue:
             self.trace.refuse(Refusal.RESULT_TIMEOUT)
             self._answer(Result(part_id=part_id, verdict=PlcVerdict.UNKNOWN))
-        if self.jobs.late(now_ns, options.job_timeout_ms * _MS):
+        if late := self.jobs.late(now_ns, options.job_timeout_ms * _MS):
             self.jobs.failed()
             self._raise(Fault.JOB, lasting=True)
             self.commands.end(Refusal.JOB_TIMEOUT)
-        self.maintenance.tick(now_ns)
+        return self.maintenance.tick(now_ns) or lost or stalled or bool(overdue) or late
 
     def _settle(self, now_ns: int) -> None:
         """What follows from what just happened: the next result, the job change, the end of maintenance, the trace."""
@@ -292,4 +296,5 @@ class Contract:
             self.maintenance.leave()
         part_id = self.results.shown.part_id if self.results.shown else self.triggers.accepted_id
         self.status = status(self)
+        self.version += 1
         self.trace.note(self.inputs.control, self.status, self.results.inspection_id, part_id, now_ns)

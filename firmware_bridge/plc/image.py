@@ -37,6 +37,7 @@ from firmware_bridge.plc.signals import Control, Refusal
 
 _PLC_END, _STATION_END = PLC_START + PLC_WORDS, STATION_START + STATION_WORDS
 _RESULT = slice(RESULT_START - STATION_START, RESULT_START - STATION_START + RESULT_WORDS)
+_BEAT = BY_NAME["plc_heartbeat"].address
 _DISCRETE = ("status", "faults", "modes")
 _RESERVED = frozenset(range(PLC_WORDS)) - {
     address for field in PLC_FIELDS for address in range(field.address, field.address + field.words)
@@ -80,6 +81,7 @@ class Image:
         self._input_words: list[int] = []
         self._values: dict[str, Value] = {}
         self._words = [0] * STATION_WORDS
+        self._shown_for: tuple[int, str] | None = None
 
     def read(self, client: str, table: Table, start: int, count: int) -> list[int]:
         """`count` registers or bits from `start`; raises AccessRefused (2) outside the map."""
@@ -121,6 +123,7 @@ class Image:
         """The server itself refused a request, with this exception."""
         with self.lock:
             self.contract.trace.refuse(_COUNTED.get(code, Refusal.ILLEGAL_FUNCTION))
+            self._shown_for = None
 
     def connected(self, client: str) -> None:
         """A client's connection began."""
@@ -147,13 +150,16 @@ class Image:
 
     def _shown(self, client: str) -> list[int]:
         """The station's block; a field is packed only when it has changed: it is read hundreds of times a second."""
-        values, old, words = picture.values(self.contract, client), self._values, self._words
+        old, words = self._values, self._words
+        if self._shown_for == (self.contract.version, client):
+            return words
+        values = picture.values(self.contract, client)
         for name, value in values.items():
             if name not in old or old[name] != value:
                 field = BY_NAME[name]
                 place = field.address - STATION_START
                 words[place : place + field.words] = to_words(field, value)
-        self._values = values
+        self._values, self._shown_for = values, (self.contract.version, client)
         words[_RESULT] = self._result_words()
         return words
 
@@ -182,15 +188,21 @@ class Image:
         cells[offset : offset + len(values)] = values
 
     def _take(self, client: str, words: list[int]) -> None:
-        try:
-            inputs = _inputs(words)
-        except ValueError as error:
-            raise self._refuse(_ILLEGAL_VALUE, str(error)) from error
+        before = self._input_words
+        if words[_BEAT + 1 :] == before[_BEAT + 1 :] and words[:_BEAT] == before[:_BEAT]:
+            inputs = self.contract.inputs.at_beat(words[_BEAT])
+        else:
+            try:
+                inputs = _inputs(words)
+            except ValueError as error:
+                raise self._refuse(_ILLEGAL_VALUE, str(error)) from error
         if not self.contract.write(client, inputs, self._clock()):
             raise AccessRefused(_NOT_THE_WRITER, f"{self.contract.owner} is in control")
+        self._inputs, self._input_words = inputs, words
 
     def _refuse(self, code: int, text: str) -> AccessRefused:
         self.contract.trace.refuse(_COUNTED[code])
+        self._shown_for = None
         return AccessRefused(code, text)
 
 

@@ -58,6 +58,19 @@ class Inputs:
         if self.heartbeat_timeout and not low <= self.heartbeat_timeout <= high:
             raise ValueError(f"heartbeat_timeout is {self.heartbeat_timeout} ms, wanted 0 or {low} to {high}")
 
+    def at_beat(self, heartbeat: int) -> Inputs:
+        """The same with another heartbeat: what a PLC writes most of the time."""
+        return Inputs(
+            self.control,
+            heartbeat,
+            self.command,
+            self.command_argument,
+            self.trigger_part_id,
+            self.trigger_encoder,
+            self.heartbeat_timeout,
+            self.expected_map,
+        )
+
     @property
     def timeout_ns(self) -> int:
         """How long the PLC may be silent."""

@@ -70,13 +70,15 @@ class Maintenance:
         """Seconds until it ends by itself, None where it is off."""
         return max(0.0, round((self._until_ns - now_ns) / _S, 1)) if self.on else None
 
-    def tick(self, now_ns: int) -> None:
-        """End what has lasted long enough."""
-        for output, until_ns in list(self._force_until_ns.items()):
-            if now_ns >= until_ns:
-                self._give_back(output)
+    def tick(self, now_ns: int) -> bool:
+        """End what has lasted long enough; whether there was any."""
+        ended = [output for output, until_ns in self._force_until_ns.items() if now_ns >= until_ns]
+        for output in ended:
+            self._give_back(output)
         if self.on and now_ns >= self._until_ns:
             self.leave()
+            return True
+        return bool(ended)
 
     def _may(self, output: int, now_ns: int) -> Refusal:
         if not self.on:

@@ -24,7 +24,7 @@ from firmware_bridge.plc.fields import (
     pack,
     unpack,
 )
-from firmware_bridge.plc.image import AccessRefused, Table
+from firmware_bridge.plc.image import AccessRefused, Image, Table
 from firmware_bridge.plc.inputs import Options
 from firmware_bridge.plc.results import Result
 from firmware_bridge.plc.signals import Command, Control, Fault, PackMl, PlcVerdict, Refusal, Status
@@ -58,6 +58,7 @@ class Masters(RuleBasedStateMachine):
     def begin(self, first_piece: bool, plc_triggers: bool, started: bool) -> None:
         self.bench = Bench(Options(first_piece=first_piece, plc_triggers=plc_triggers, in_flight=3))
         self.contract = self.bench.contract
+        self.kept = Image(self.contract, lambda: self.bench.now_ns)
         self.heartbeat = 0
         self.open: dict[int, Said] = {}
         self.answered: dict[int, Said] = {}
@@ -167,6 +168,10 @@ class Masters(RuleBasedStateMachine):
         self.contract.seen(part, self.bench.now_ns)
         self.hear()
 
+    @rule(confirmed=st.booleans())
+    def eject(self, confirmed: bool) -> None:
+        self.contract.ejected(confirmed)
+
     @rule(fault=FAULTS, gone=st.booleans())
     def break_down(self, fault: Fault, gone: bool) -> None:
         self.contract.fault(fault, self.bench.now_ns)
@@ -240,6 +245,13 @@ class Masters(RuleBasedStateMachine):
             self.answered[part] = self.open.pop(part)
 
     # -- what must hold ----------------------------------------------------------------------------------------------
+
+    @invariant()
+    def what_is_kept_packed_is_what_a_new_image_would_pack(self) -> None:
+        new = Image(self.contract, lambda: self.bench.now_ns)
+        for start, count in ((PLC_START, PLC_WORDS), (STATION_START, STATION_WORDS)):
+            kept = self.kept.read("plc", Table.HOLDING_REGISTERS, start, count)
+            assert kept == new.read("plc", Table.HOLDING_REGISTERS, start, count)
 
     @invariant()
     def a_verdict_is_the_part_s_own(self) -> None:
