@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.plc.fields import Value
-from firmware_bridge.plc.signals import Command, Control, LengthUnit, PlcVerdict, Refusal, ResultFlag, Status
+from firmware_bridge.plc.fields import MAP_VERSION, Value
+from firmware_bridge.plc.signals import Command, Control, LengthUnit, PackMl, PlcVerdict, Refusal, ResultFlag, Status
 from inspector.record.reader import Reader
 from inspector.types import InspectionRecord, OutcomeKind, Verdict
+from tests.firmware_bridge.plc.lines import serial_cable
 from tests.firmware_bridge.plc.master import RUN, Master, status
 from tests.firmware_bridge.plc.station_side import compile_plc
 from tests.test_command_line import ROOT, SAMPLES
@@ -362,3 +363,45 @@ def test_the_sample_with_a_plc_in_the_controllers_place(tmp_path: Path) -> None:
     assert said["escapes_by_fault"] == said["duplicate_records"] == 0
     assert said["passed"] > 0
     assert set(said["outcomes"]) <= {f"PLC_TOOK_{verdict.name}" for verdict in PlcVerdict}
+
+
+@pytest.mark.skipif(shutil.which("mbpoll") is None, reason="the Debian package mbpoll is not installed")
+def test_the_same_station_on_a_serial_line(tmp_path: Path) -> None:
+    """What mbpoll reads of a whole station: its map's version, and that it executes."""
+    with serial_cable() as cable:
+        line = Line(tmp_path, "test/good", f'serial = "{cable.station}"')
+        line.process = subprocess.Popen(
+            [sys.executable, "-m", "inspector", "run", "--station", str(line.file), "--no-web"], cwd=ROOT
+        )
+        read = [
+            "mbpoll",
+            "-m",
+            "rtu",
+            "-b",
+            "19200",
+            "-P",
+            "even",
+            "-a",
+            "1",
+            "-0",
+            "-1",
+            "-t",
+            "4",
+            "-r",
+            "103",
+            "-c",
+            "2",
+        ]
+        try:
+            for _ in range(60):
+                said = subprocess.run(
+                    [*read, cable.plc], capture_output=True, text=True, timeout=30, check=False
+                ).stdout
+                if re.findall(r"^\[\d+\]:\s+(\d+)", said, re.M) == [str(MAP_VERSION), str(int(PackMl.EXECUTE))]:
+                    break
+                assert line.process.poll() is None
+            else:
+                raise AssertionError(said)
+            assert line.stop() == 0
+        finally:
+            line.kill()
