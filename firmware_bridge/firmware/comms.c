@@ -13,6 +13,7 @@
 #define pgm_read_word(at) (*(at))
 #endif
 
+#define MESSAGES_A_TURN 3
 #define RESET_BY_WATCHDOG 8 /* WDRF in the AVR's MCUSR */
 
 static struct deframer deframer;
@@ -270,12 +271,13 @@ void comms_reset(const struct birth *of) {
 }
 
 void comms_poll(void) {
-    uint8_t byte;
-    while (hal_receive(&byte)) {
+    uint8_t byte, heard = 0;
+    /* A few messages a turn keep the turn short, and are more than arrive in one. */
+    while (heard < MESSAGES_A_TURN && hal_receive(&byte)) {
         uint8_t length = deframer_feed(&deframer, byte);
         if (length) {
             hear(deframer.bytes, length);
-            break; /* one message a turn keeps the turn short */
+            heard++;
         }
     }
     check_config();

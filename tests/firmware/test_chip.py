@@ -9,9 +9,25 @@ import pytest
 
 from firmware_bridge import framing
 from firmware_bridge.flash import FLASH_BYTES, FOLDER, HAL, RAM_BYTES, build
-from firmware_bridge.protocol import Command, Counters, Encoder, Hello, Ident, Judge, Key, Mode, Order, Verdict, Why
+from firmware_bridge.protocol import (
+    Command,
+    Commit,
+    Counters,
+    Encoder,
+    Hello,
+    Ident,
+    Judge,
+    Key,
+    Mode,
+    Order,
+    Set,
+    Verdict,
+    Why,
+    config_crc,
+)
 from tests.firmware.bench import BUSY, ENCODER, QUIET, SORTERS, Bench, feed, moved
 from tests.firmware.board import GATE, LINE_RUN, MS, TICK, Board
+from tests.firmware_bridge.made import SETTINGS
 
 SRAM = range(0x100, 0x900)
 PAINT = 0xA5
@@ -181,4 +197,19 @@ def test_noise_on_the_line_passes_nobody() -> None:
     board.say(Judge(1, 1, Verdict.PASS))
     board.run_ms(5)
     assert board.status().mode == Mode.RUN
+    board.close()
+
+
+def test_a_whole_configuration_may_come_in_one_burst() -> None:
+    """As the bridge pushes it: every key there is, without a pause, and a question after it."""
+    board = Board()
+    values = {key: 0 for key in Key} | SETTINGS | BUSY | SORTERS
+    for _ in range(3):
+        board.say(*(Set(key, value) for key, value in sorted(values.items())), Commit(config_crc(values.items())))
+        board.say(Hello(0))
+        board.run_ms(40)
+    assert {ident.config_crc for ident in board.all(Ident)} == {config_crc(values.items())}
+    board.chip.write(framing.encode(b"\x08"))
+    board.run_ms(10)
+    assert board.last(Counters).overruns == 0
     board.close()
