@@ -65,6 +65,7 @@ def try_methods(
     held: npt.NDArray[np.bool_],
     counted: Floats,
     trust: float,
+    grid: tuple[int, int],
     methods: dict[Method, float],
     seed: int,
 ) -> list[Trial]:
@@ -73,7 +74,7 @@ def try_methods(
     shrink = trust * find_shrink(good, FEATURES[features], held)
     trials = []
     for method, ms in methods.items():
-        taught = fit(good[~held], FEATURES[features], method, shrink=shrink, seed=seed)
+        taught = fit(good[~held], FEATURES[features], method, grid=grid, shrink=shrink, seed=seed)
         taught = place_blends(taught, good[held])
         tried = replace(taught, top_cells=max(1, round(len(counted) * min(TRIED_SHARE, taught.features.top_share))))
         scores = [tried.scores(taught.maps(stack) * counted) for stack in (good[held], damaged)]

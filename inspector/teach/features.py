@@ -29,6 +29,11 @@ class FeatureSpec:
     top_share: float = 0.02
 
     @property
+    def has_context(self) -> bool:
+        """Whether a Gaussian of what lies around (see `context`) belongs to it: its features end with that tap."""
+        return self.taps[-1] == "context" and self.stride == 16
+
+    @property
     def channels(self) -> int:
         """Numbers a cell has."""
         return sum(TAP_CHANNELS[tap] for tap in self.taps)

@@ -75,6 +75,7 @@ def choose(good: Sequence[Path], defects: Sequence[Path], ways: Sequence[Way], s
                 held[gathered.found],
                 preparation.counted[kind],
                 preparation.trust,
+                preparation.cells(kind),
                 {way.method: way.ms for way in ways if way.preparation is preparation and way.features == kind},
                 seed,
             )

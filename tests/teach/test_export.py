@@ -41,7 +41,9 @@ def test_exported_is_taught(backbone: Extractor, kind: str, method: Method, igno
     seen = pictures(14)
     rows = [extractor.run(picture)["features"][0].reshape(spec.channels, -1).T for picture in seen]
     stack = np.stack(rows[:12]).astype(np.float16)
-    taught = place_blends(fit(stack, spec, method, shrink=10.0, seed=1), np.stack(rows[10:]).astype(np.float16))
+    taught = place_blends(
+        fit(stack, spec, method, grid=cells, shrink=10.0, seed=1), np.stack(rows[10:]).astype(np.float16)
+    )
     counted = np.ones(cells[0] * cells[1], np.float32)
     if ignoring:
         counted[: len(counted) // 3], counted[-3:] = 0, 0.5
