@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.teach.features import TAP_CHANNELS, TAP_DIMENSIONS, Whitening, fit_whitening
-from inspector.teach.gaussian import Gaussian, fit_gaussian
+from inspector.teach.gaussian import Gaussian, Kin, fit_gaussian
 from inspector.teach.graph import Floats, GraphBuilder
 
 TAP = "context"
@@ -48,13 +48,19 @@ class Context:
 
 
 def fit_context(
-    stack: npt.NDArray[np.floating], grid: tuple[int, int], shrink: float, parts: Sequence[npt.NDArray[np.intp]] = ()
+    stack: npt.NDArray[np.floating],
+    guests: npt.NDArray[np.floating],
+    grid: tuple[int, int],
+    shrink: float,
+    kin: Sequence[Kin] = (),
 ) -> tuple[Context, Floats]:
     """Fit to features (n, cells, C) that end with the tap; also what `squares` gains without each picture's own part,
-    float32 (n, cells), or (0, cells) where no `parts` are given (see `fit_gaussian`)."""
+    float32 (n + g, cells) with the `guests` (g, cells, C), see `fit_gaussian`."""
     rows = first_cells(stack, grid)
     whitening = _weaker(rows)
-    gaussian, left_out = fit_gaussian((whitening.apply(rows[:, cell]) for cell in range(rows.shape[1])), shrink, parts)
+    everyone = np.concatenate([rows, first_cells(guests, grid)])
+    cells = (whitening.apply(everyone[:, cell]) for cell in range(rows.shape[1]))
+    gaussian, left_out = fit_gaussian(cells, shrink, len(stack), kin)
     return Context(whitening=whitening, gaussian=gaussian, grid=grid), shared(left_out, grid)
 
 
@@ -68,8 +74,8 @@ def _weaker(rows: npt.NDArray[np.floating]) -> Whitening:
 def first_cells(stack: npt.NDArray[np.floating], grid: tuple[int, int]) -> npt.NDArray[np.floating]:
     """The tap's numbers (n, squares, C) of each square of 2 x 2 cells; all four have the same."""
     rows, columns = grid
-    pictures = stack.reshape(len(stack), rows, columns, -1)[:, ::2, ::2, -TAP_CHANNELS[TAP] :]
-    return pictures.reshape(len(stack), (rows // 2) * (columns // 2), -1)
+    pictures = stack.reshape(len(stack), rows, columns, stack.shape[2])[:, ::2, ::2, -TAP_CHANNELS[TAP] :]
+    return pictures.reshape(len(stack), (rows // 2) * (columns // 2), pictures.shape[3])
 
 
 def shared(squares: Floats, grid: tuple[int, int]) -> Floats:

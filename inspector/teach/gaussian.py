@@ -59,50 +59,66 @@ class Gaussian:
         return builder.node("ReduceSumSquare", turned, axes=[1, 2], keepdims=0)
 
 
-def fit_gaussian(
-    cells: Iterable[Floats], shrink: float, parts: Sequence[npt.NDArray[np.intp]] = ()
-) -> tuple[Gaussian, Floats]:
-    """Fit to the whitened features (n, D) of each cell in turn; the identity weighs as much as `shrink` pictures.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kin:
+    """Pictures whose part m of the fitted pictures show: their indexes `of` (k,), and those m pictures' (k, m)."""
 
-    Also float32 (n, cells): the squares that each picture has in the model of all pictures but those of its part.
-    `parts` holds for each number of pictures m of a part the pictures' indexes (parts, m), see `parts_by_size`; without
-    it there are no such squares (0, cells).
+    of: npt.NDArray[np.intp]
+    members: npt.NDArray[np.intp]
+
+
+def find_kin(groups: npt.NDArray[np.intp], guests: npt.NDArray[np.intp] | None = None) -> list[Kin]:
+    """Everyone's kin, for each m in turn, from the number of the part (n,) of each picture. `guests` (g,) are the parts
+    of further pictures, which come behind the n and are not fitted to (a good part's, damaged)."""
+    sizes = np.bincount(groups)
+    members = np.split(np.argsort(groups, kind="stable"), np.cumsum(sizes)[:-1])
+    everyone = groups if guests is None else np.concatenate([groups, guests])
+    found = []
+    for size in np.unique(sizes[everyone]):
+        of = np.flatnonzero(sizes[everyone] == size)
+        found.append(Kin(of=of, members=np.stack([members[part] for part in everyone[of]])))
+    return found
+
+
+def fit_gaussian(
+    cells: Iterable[Floats], shrink: float, fitted: int, kin: Sequence[Kin] = ()
+) -> tuple[Gaussian, Floats]:
+    """Fit to the first `fitted` pictures' whitened features (n, D) of each cell in turn; the identity weighs as much as
+    `shrink` pictures.
+
+    Also float32 (n, cells): the squares that each of the n has in the model of all fitted pictures but those of its
+    part; without `kin` there are none, (0, cells).
     """
     means, roots, left_out = [], [], []
     for rows in cells:
-        mean = rows.mean(axis=0)
+        mean = rows[:fitted].mean(axis=0)
         centred = rows - mean
         prior = np.float32(shrink) * np.eye(rows.shape[1], dtype=np.float32)
-        covariance = (centred.T @ centred + prior) / np.float32(len(rows) + shrink)
+        covariance = (centred[:fitted].T @ centred[:fitted] + prior) / np.float32(fitted + shrink)
         root = np.linalg.inv(np.linalg.cholesky(covariance)).T
         means.append(mean)
         roots.append(root.astype(np.float16))
-        left_out.append(_left_out(centred @ root, shrink, parts) if parts else np.zeros(0, np.float32))
+        left_out.append(_left_out(centred @ root, shrink, fitted, kin) if kin else np.zeros(0, np.float32))
     return Gaussian(mean=np.stack(means), root=np.stack(roots)), np.stack(left_out, axis=1)
 
 
-def _left_out(turned: Floats, shrink: float, parts: Sequence[npt.NDArray[np.intp]]) -> Floats:
-    """Squares (n,) of residuals `turned` (n, D), each by the model without its part.
+def _left_out(turned: Floats, shrink: float, fitted: int, kin: Sequence[Kin]) -> Floats:
+    """Squares (n,) of `turned` (n, D), differences from the mean times the root, each by the model without its part.
 
-    With H = 1/n the hat matrix of the mean, B = 1 - H of one part's m pictures, K their inner products in the inverse
-    scatter: the squares are the diagonal of inv(B) K inv(B - K), times the weight of what is left.
+    Of a part's m pictures Y the mean loses sum(Y) / (fitted - m) and the scatter Y' inv(B) Y, where B = 1 - 1 / fitted
+    is what the mean leaves of them; the inverse of the rest is that of m x m numbers.
     """
-    count = len(turned)
-    squares = np.empty(count, np.float32)
-    for members in parts:
-        rows = turned[members].astype(np.float64)
-        inner = rows @ rows.swapaxes(1, 2) / (count + shrink)
-        kept = np.eye(members.shape[1]) - 1 / count
-        found = np.linalg.inv(kept) @ inner @ np.linalg.inv(kept - inner)
-        squares[members] = np.diagonal(found, axis1=1, axis2=2) * (count - members.shape[1] + shrink)
+    squares = np.empty(len(turned), np.float32)
+    weight = fitted + shrink
+    for relatives in kin:
+        rows = turned[relatives.members].astype(np.float64)
+        size = relatives.members.shape[1]
+        away = turned[relatives.of] + rows.sum(axis=1) / (fitted - size)
+        inner = np.eye(size) - 1 / fitted - rows @ rows.swapaxes(1, 2) / weight
+        along = (rows @ away[:, :, None])[:, :, 0]
+        gained = np.einsum("ki,kij,kj->k", along, np.linalg.inv(inner), along) / weight
+        squares[relatives.of] = (np.einsum("kd,kd->k", away, away) + gained) * (weight - size) / weight
     return squares
-
-
-def parts_by_size(groups: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
-    """The pictures of each part, indexes (parts, m) for each m in turn, from the number (n,) of each picture's part."""
-    sizes = np.bincount(groups)
-    members = np.split(np.argsort(groups, kind="stable"), np.cumsum(sizes)[:-1])
-    return [np.stack([members[part] for part in np.flatnonzero(sizes == size)]) for size in np.unique(sizes)]
 
 
 def _spectrum(rows: Floats, mean: Floats) -> tuple[Floats, Floats]:

@@ -28,7 +28,7 @@ _LARGEST_SHARE = 0.25
 
 
 def find_groups(stack: Stack) -> npt.NDArray[np.intp]:
-    """A group number (n,) for each picture, from features (n, cells, C); most are alone in theirs.
+    """A group number (n,) for each picture, from features (n, cells, C) of one tap; most are alone in theirs.
 
     Two pictures belong together if their squared distance, after whitening, is below `ALIKE` of what each of them has
     to a tenth of the others, or below `ALIKE_FAR` of the median pair's: where good parts come in several kinds (two
@@ -92,13 +92,12 @@ def spread_groups(groups: npt.NDArray[np.intp], folds: int, seed: int) -> npt.ND
     return fold_of[groups]
 
 
-def hold_back(stack: Stack, share: int, seed: int) -> npt.NDArray[np.bool_]:
-    """One picture in `share` of features (n, cells, C) to try ways on, as a mask (n,).
+def hold_back(groups: npt.NDArray[np.intp], share: int, seed: int) -> npt.NDArray[np.bool_]:
+    """One picture in `share` of those whose parts are numbered `groups` (n,), as a mask (n,).
 
     Where every part was photographed three times or more, whole parts are held back; else pictures at random, which
     rank ways more steadily (the threshold's claim never rests on this).
     """
-    groups = find_groups(stack)
-    if 3 * (int(groups.max()) + 1) <= len(stack):
+    if 3 * (int(groups.max()) + 1) <= len(groups):
         return np.asarray(spread_groups(groups, share, seed) == 0)
-    return np.asarray(np.random.default_rng(seed).permutation(len(stack)) % share == 0)
+    return np.asarray(np.random.default_rng(seed).permutation(len(groups)) % share == 0)

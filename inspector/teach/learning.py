@@ -23,7 +23,7 @@ from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import damage
-from inspector.teach.taught import Stack, Taught, fit_apart
+from inspector.teach.taught import Stack, Taught, blend_maps, fit_apart, lesson
 from inspector.teach.threshold import DefectGain, Threshold, defect_gain, place_threshold, sharpen_threshold
 from inspector.teach.trials import Choice
 from inspector.teach.watch import Watch
@@ -70,7 +70,7 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
         text = f"{len(used)} of {len(files)} pictures were taken, evenly: more do not fit in {MOST_BYTES / 1e9:g} GB"
         findings.append(Finding(path=files[0].parent, code="too_many", text=text))
     counted = _counted(options, preparation, kind)
-    groups = find_groups(stack)
+    groups = find_groups(FEATURES[kind].finest(stack))
     taught, maps, scores = _fit(stack, groups, choice, counted, options, watch)
     order, odd = rank_unlike(kept, scores)
     findings += [
@@ -81,7 +81,7 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
     if options.exclude_suspects and odd:
         keep = np.setdiff1d(np.arange(len(kept)), odd)
         stack, kept = stack[keep], [kept[index] for index in keep]
-        groups = find_groups(stack)
+        groups = find_groups(FEATURES[kind].finest(stack))
         taught, maps, scores = _fit(stack, groups, choice, counted, options, watch)
     defect_scores = _defect_scores(taught, preparation, kind, counted, options)
     placed = place_threshold(scores, options.target_false_rejects, groups)
@@ -157,17 +157,14 @@ def _fit(
 ) -> tuple[Taught, Floats, Floats]:
     """The model, and the maps (n, cells) and scores (n,) of every picture by the model without its part."""
     trial = choice.trial
-    taught, maps = fit_apart(
-        stack,
-        FEATURES[trial.features],
+    taught, distances = fit_apart(
+        lesson(stack, choice.features, choice.preparation.cells(trial.features), groups),
         trial.method,
-        grid=choice.preparation.cells(trial.features),
         shrink=trial.shrink,
         seed=options.seed,
-        groups=groups,
         step=lambda done, total: watch.step("learning", done, total),
     )
-    maps *= counted
+    maps = blend_maps(taught.blends, distances) * counted
     return taught, maps, taught.scores(maps)
 
 

@@ -7,7 +7,7 @@ What it is: fitting, cross-validated scores, and the whole as one ONNX graph. Wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from inspector.teach.context import Context, fit_context
 from inspector.teach.features import FeatureSpec, Whitening, append_features, fit_block_whitening
-from inspector.teach.gaussian import Gaussian, choose_shrink, fit_gaussian, parts_by_size
+from inspector.teach.gaussian import Gaussian, choose_shrink, find_kin, fit_gaussian
 from inspector.teach.graph import Floats, GraphBuilder
 from inspector.teach.memory import Memory, fit_memory
 
@@ -109,96 +109,90 @@ class Taught:
         return builder.node("Sqrt", squares)
 
 
-def fit(
-    stack: Stack, features: FeatureSpec, method: Method, *, grid: tuple[int, int], shrink: float, seed: int
-) -> Taught:
-    """Fit to features (n, cells, C), the cells being (rows, columns) `grid`."""
-    return _fit(stack, features, method, grid, shrink, seed, np.arange(len(stack)), (), _quiet)[0]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What to fit: features (n, cells, C) `stack` of `features`, the cells being (rows, columns) `grid`, and the number
+    (n,) of each picture's part `groups`. `guests` (g, cells, C) are judged beside them, not fitted to; `hosts` (g,)
+    number their parts."""
+
+    stack: Stack
+    features: FeatureSpec
+    grid: tuple[int, int]
+    groups: npt.NDArray[np.intp]
+    guests: Stack
+    hosts: npt.NDArray[np.intp]
+
+
+def lesson(
+    stack: Stack,
+    features: FeatureSpec,
+    grid: tuple[int, int],
+    groups: npt.NDArray[np.intp],
+    guests: Stack | None = None,
+    hosts: npt.NDArray[np.intp] | None = None,
+) -> Lesson:
+    """A lesson; no guests where none are given."""
+    return Lesson(
+        stack=stack,
+        features=features,
+        grid=grid,
+        groups=groups,
+        guests=stack[:0] if guests is None else guests,
+        hosts=np.zeros(0, np.intp) if hosts is None else hosts,
+    )
 
 
 def fit_apart(
-    stack: Stack,
-    features: FeatureSpec,
-    method: Method,
-    *,
-    grid: tuple[int, int],
-    shrink: float,
-    seed: int,
-    groups: npt.NDArray[np.intp],
-    step: Callable[[int, int], None],
-) -> tuple[Taught, Floats]:
-    """`fit`, and maps (n, cells) in which every picture is judged by the model without the pictures of its part.
-
-    `groups` (n,) number the parts. Places and widths are those of these distances. The whitening alone, 160 numbers
-    for all cells of all pictures together, has seen the picture. `step` is told (done, total).
-    """
-    taught, distances = _fit(stack, features, method, grid, shrink, seed, groups, parts_by_size(groups), step)
-    blends = tuple(
-        replace(blend, middle=middle, width=width)
-        for blend, (middle, width) in zip(taught.blends, map(_place, distances), strict=True)
-    )
-    return replace(taught, blends=blends), blend_maps(blends, distances)
-
-
-def _quiet(done: int, total: int) -> None:
-    """Progress nobody looks at."""
-
-
-def _fit(
-    stack: Stack,
-    features: FeatureSpec,
-    method: Method,
-    grid: tuple[int, int],
-    shrink: float,
-    seed: int,
-    groups: npt.NDArray[np.intp],
-    parts: Sequence[npt.NDArray[np.intp]],
-    step: Callable[[int, int], None],
+    given: Lesson, method: Method, *, shrink: float, seed: int, step: Callable[[int, int], None]
 ) -> tuple[Taught, list[Floats]]:
-    """The model, and, where `parts` are given, the distances (n, cells) of each notion without a picture's part."""
-    whitening = fit_block_whitening(_sample(stack, _SAMPLED_ROWS)[0], features)
+    """The model of a lesson, and the distances (n + g, cells) of each of its notions of normal, every picture being
+    judged by the model without its part; `blend_maps` makes maps of them.
+
+    Places and widths are those of the n fitted pictures' distances. The whitening alone, a few hundred numbers for all
+    cells of all pictures together, has seen the picture. `step` is told (done, total).
+    """
+    whitening = fit_block_whitening(_sample(given.stack, _SAMPLED_ROWS)[0], given.features)
     models: list[Gaussian | Memory] = []
     distances: list[Floats] = []
     context = None
     if method in ("gaussian", "both"):
-        gaussian, squares = fit_gaussian(_whitened_cells(stack, whitening, step), shrink, parts)
-        models.append(gaussian)
-        if features.has_context:
-            context, around = fit_context(stack, grid, shrink, parts)
+        kin = find_kin(given.groups, given.hosts)
+        cells = _whitened_cells(given, whitening, step)
+        gaussian, squares = fit_gaussian(cells, shrink, len(given.stack), kin)
+        if given.features.has_context:
+            context, around = fit_context(given.stack, given.guests, given.grid, shrink, kin)
             squares += around
+        models.append(gaussian)
         distances.append(np.sqrt(squares))
     if method in ("memory", "both"):
-        rows, pictures = _sample(stack, _BANK_ROWS)
-        memory = fit_memory(whitening.apply(rows), groups[pictures], BANK, seed)
+        rows, pictures = _sample(given.stack, _BANK_ROWS)
+        memory = fit_memory(whitening.apply(rows), given.groups[pictures], BANK, seed)
         models.append(memory)
-        if parts:
-            distances.append(_remembered(memory, stack, whitening, groups, step))
-    top_cells = max(1, round(stack.shape[1] * features.top_share))
-    blends = tuple(Blend(model=model) for model in models)
-    taught = Taught(features=features, whitening=whitening, context=context, blends=blends, top_cells=top_cells)
+        distances.append(_remembered(memory, given, whitening, step))
+    places = [_place(some[: len(given.stack)]) for some in distances]
+    blends = tuple(
+        Blend(model=model, middle=middle, width=width) for model, (middle, width) in zip(models, places, strict=True)
+    )
+    top_cells = max(1, round(given.stack.shape[1] * given.features.top_share))
+    taught = Taught(features=given.features, whitening=whitening, context=context, blends=blends, top_cells=top_cells)
     return taught, distances
 
 
-def _whitened_cells(stack: Stack, whitening: Whitening, step: Callable[[int, int], None]) -> Iterator[Floats]:
-    for cell in range(stack.shape[1]):
-        step(cell, stack.shape[1])
-        yield whitening.apply(stack[:, cell])
+def _whitened_cells(given: Lesson, whitening: Whitening, step: Callable[[int, int], None]) -> Iterator[Floats]:
+    for cell in range(given.stack.shape[1]):
+        step(cell, given.stack.shape[1])
+        yield whitening.apply(np.concatenate([given.stack[:, cell], given.guests[:, cell]]))
 
 
-def _remembered(
-    memory: Memory,
-    stack: Stack,
-    whitening: Whitening,
-    groups: npt.NDArray[np.intp],
-    step: Callable[[int, int], None],
-) -> Floats:
-    """Distances (n, cells) to what is remembered of other parts."""
-    distances = np.empty(stack.shape[:2], np.float32)
-    for start in range(0, len(stack), _AT_ONCE):
-        step(start, len(stack))
-        some = slice(start, start + _AT_ONCE)
-        distances[some] = memory.distance(whitening.apply(stack[some]), groups[some])
-    return distances
+def _remembered(memory: Memory, given: Lesson, whitening: Whitening, step: Callable[[int, int], None]) -> Floats:
+    """Distances (n + g, cells) to what is remembered of other parts."""
+    found = []
+    for stack, parts in ((given.stack, given.groups), (given.guests, given.hosts)):
+        for start in range(0, len(stack), _AT_ONCE):
+            step(start, len(stack))
+            some = slice(start, start + _AT_ONCE)
+            found.append(memory.distance(whitening.apply(stack[some]), parts[some]))
+    return np.concatenate(found)
 
 
 def _sample(stack: npt.NDArray[np.floating], most: int) -> tuple[Floats, npt.NDArray[np.intp]]:
@@ -218,23 +212,14 @@ def find_shrink(stack: Stack, features: FeatureSpec, held: npt.NDArray[np.bool_]
     return choose_shrink(whitening.apply(probed[~held]), whitening.apply(probed[held]))
 
 
-def place_blends(taught: Taught, held_out: Stack) -> Taught:
-    """`taught` with the places and widths its distances have on `held_out` pictures."""
-    places = [_place(distances) for distances in taught.distances(held_out)]
-    blends = (
-        replace(blend, middle=middle, width=width) for blend, (middle, width) in zip(taught.blends, places, strict=True)
-    )
-    return replace(taught, blends=tuple(blends))
-
-
 def _place(distances: Floats) -> tuple[float, float]:
     middle, high = np.percentile(distances, [50, 99])
     return float(middle), float(max(high - middle, 1e-6))
 
 
 def blend_maps(blends: Sequence[Blend], distances: Sequence[Floats]) -> Floats:
-    """The blended maps (n, cells) of each blend's distances (n, cells)."""
+    """The blended maps (n, cells) of each blend's distances (n, cells); those of further ones are not used."""
     total = np.zeros(distances[0].shape, np.float32)
-    for blend, distance in zip(blends, distances, strict=True):
+    for blend, distance in zip(blends, distances[: len(blends)], strict=True):
         total += (distance - np.float32(blend.middle)) / np.float32(blend.width)
     return total

@@ -6,7 +6,7 @@ import numpy as np
 
 from inspector.teach.context import fit_context
 from inspector.teach.features import fit_whitening
-from inspector.teach.gaussian import choose_shrink, fit_gaussian, parts_by_size
+from inspector.teach.gaussian import choose_shrink, find_kin, fit_gaussian
 from inspector.teach.groups import find_groups, spread_groups
 from inspector.teach.memory import fit_memory
 
@@ -14,7 +14,7 @@ from inspector.teach.memory import fit_memory
 def test_gaussian_distance_is_mahalanobis() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(0, [1, 3, 0.2], (400, 2, 3)).astype(np.float32)
-    model, _ = fit_gaussian(rows.swapaxes(0, 1), shrink=1e-3)
+    model, _ = fit_gaussian(rows.swapaxes(0, 1), 1e-3, 400)
     probe = rng.normal(0, 1, (5, 2, 3)).astype(np.float32)
     centred = probe[:, 0] - rows[:, 0].mean(axis=0)
     wanted = np.sqrt(np.einsum("nd,de,ne->n", centred, np.linalg.inv(np.cov(rows[:, 0].T, bias=True)), centred))
@@ -24,23 +24,26 @@ def test_gaussian_distance_is_mahalanobis() -> None:
 def test_what_is_left_out_is_judged_as_by_a_second_fit_without_it() -> None:
     rng = np.random.default_rng(8)
     rows = rng.normal(0, 1, (20, 3, 12)).astype(np.float32)
-    groups = np.array([0, 0, 0, 1, 1, *range(2, 17)])
-    _, found = fit_gaussian(rows.swapaxes(0, 1), 5.0, parts_by_size(groups))
+    guests = rng.normal(1, 1, (4, 3, 12)).astype(np.float32)
+    groups, hosts = np.array([0, 0, 0, 1, 1, *range(2, 17)]), np.array([0, 1, 5, 0])
+    everyone = np.concatenate([rows, guests])
+    model, found = fit_gaussian(everyone.swapaxes(0, 1), 5.0, 20, find_kin(groups, hosts))
     for part in range(17):
-        without, _ = fit_gaussian(rows[groups != part].swapaxes(0, 1), 5.0)
-        np.testing.assert_allclose(found[groups == part], without.squares(rows[groups == part]), rtol=5e-3)
+        without, _ = fit_gaussian(rows[groups != part].swapaxes(0, 1), 5.0, int((groups != part).sum()))
+        same = np.concatenate([groups, hosts]) == part
+        np.testing.assert_allclose(found[same], without.squares(everyone[same]), rtol=5e-3)
     # And it is farther out than by the model that was fitted to it.
-    assert (found > fit_gaussian(rows.swapaxes(0, 1), 5.0)[0].squares(rows)).all()
+    assert (found[:20] > model.squares(rows)).all()
 
 
 def test_the_context_without_a_part_is_that_of_a_second_fit() -> None:
     rng = np.random.default_rng(9)
     tap = rng.normal(0, 1, (12, 2, 3, 192)).astype(np.float32).repeat(2, 1).repeat(2, 2)
     stack = np.concatenate([rng.normal(0, 1, (12, 4, 6, 112)), tap], axis=3).reshape(12, 24, 304).astype(np.float32)
-    context, found = fit_context(stack, (4, 6), 10.0, parts_by_size(np.arange(12)))
+    context, found = fit_context(stack, stack[:0], (4, 6), 10.0, find_kin(np.arange(12)))
     assert found.shape == (12, 24)
     rows = context.whitening.apply(tap[:, ::2, ::2].reshape(12, 6, 192))
-    without, _ = fit_gaussian(rows[1:].swapaxes(0, 1), 10.0)
+    without, _ = fit_gaussian(rows[1:].swapaxes(0, 1), 10.0, 11)
     wanted = without.squares(rows[:1])[0].reshape(2, 3).repeat(2, 0).repeat(2, 1) / 4
     np.testing.assert_allclose(found[0].reshape(4, 6), wanted, rtol=5e-3)
 
