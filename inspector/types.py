@@ -252,7 +252,7 @@ class Bookmark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """A stable code, how bad, what it is, and what to do, in English; `fields` fill in the words of another language."""
+    """A stable code, how bad, what is so and what to do, in English; `fields` fill in the words of other languages."""
 
     code: str
     severity: str
