@@ -164,7 +164,7 @@ def test_the_page_says_how_many_confirmed_defects_would_pass(station, defects_pa
             web.cookies.set("lang", language)
             page, words = web.get(f"/jobs/{job.id}").text, Words(language)
             assert words("{count} confirmed defects would pass.", count=1) in page
-            assert page.count(words("A confirmed defect would pass")) == 1
+            assert page.count(f'<b class="badge alarm">{words("A confirmed defect would pass")}</b>') == 1
             assert page.count("<figure>") == 2
         nobody = told | {"people": told["people"] | {"good": 0, "bad": 0}}
         write_json(job.folder / "result.json", nobody)
