@@ -34,6 +34,10 @@ class Controller(Protocol):
         """Let the station's state follow the controller's."""
         ...
 
+    def fire(self, output: str) -> None:
+        """One test pulse on an output, in maintenance."""
+        ...
+
     def numbers(self) -> dict[str, Any]:
         """The link's numbers, for the screen."""
         ...
@@ -63,6 +67,10 @@ class RejectController:
     def watch(self, passage: Passage) -> None:
         """See `Controller`."""
         passage.watch(self.bridge.status, self.bridge.settled)
+
+    def fire(self, output: str) -> None:
+        """See `Controller`. The controller itself refuses unless its line stands."""
+        self.thread.order(lambda bridge: bridge.fire(output))
 
     def numbers(self) -> dict[str, Any]:
         """See `Controller`."""

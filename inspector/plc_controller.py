@@ -127,6 +127,10 @@ class PlcController:
     def watch(self, passage: Passage) -> None:
         """Nothing to follow: the station's state is its own, and the PLC reads it."""
 
+    def fire(self, output: str) -> None:  # noqa: ARG002 - the camera is the only one
+        """See `controllers.Controller`."""
+        self.firing.fire(None)
+
     def numbers(self) -> dict[str, Any]:
         """See `controllers.Controller`."""
         contract, counters = self.side.contract, self.server.counters

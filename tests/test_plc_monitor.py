@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from firmware_bridge.plc.by_hand import obey
 from firmware_bridge.plc.fields import FIELDS
 from firmware_bridge.plc.maintenance import MODE_NS
 from firmware_bridge.plc.signals import Control, PackMl, Status
@@ -59,8 +60,8 @@ class Screen:
             threading.Event().wait(0.1)
         raise AssertionError(registers[name])
 
-    def command(self, what: str, output: str = "") -> str:
-        answer = self.client.post("/commands/plc", json={"what": what, "output": output})
+    def command(self, what: str, **more: object) -> str:
+        answer = self.client.post("/commands/maintenance", json={"what": what, **more})
         return "" if answer.status_code == 200 else str(answer.json()["error"]["message"])
 
 
@@ -102,18 +103,18 @@ def test_the_monitor_and_maintenance(screen: Screen) -> None:
         assert ages == sorted(ages, reverse=True)
         assert told["server"]["requests"] > 10
 
-        assert screen.command("fire", "camera").endswith("not in maintenance")
-        assert screen.command("maintenance_on").endswith("line is running")
+        assert screen.command("fire", output="camera").endswith("not in maintenance")
+        assert screen.command("begin").endswith("line is running")
         assert screen.client.post("/commands/stop").status_code == 200
         master.exchange(control=0)
-        assert screen.command("maintenance_on") == ""
+        assert screen.command("begin") == ""
         assert status(master.exchange()) & Status.MAINTENANCE
         assert "MAINTENANCE" in screen.until("status", "MAINTENANCE")["status"]["names"]
-        assert screen.command("fire", "camera") == ""
-        assert screen.command("fire", "ejector").endswith("unknown output")
+        assert screen.command("fire", output="camera") == ""
+        assert screen.command("fire", output="ejector").endswith("unknown output")
         # It ends at once when the PLC wants to run.
         assert not status(master.exchange(control=RUN)) & Status.MAINTENANCE
-        assert screen.command("fire", "camera").endswith("not in maintenance")
+        assert screen.command("fire", output="camera").endswith("not in maintenance")
 
 
 def test_maintenance_switches_itself_off() -> None:
@@ -122,7 +123,7 @@ def test_maintenance_switches_itself_off() -> None:
             master.exchange(control=0)
             with station.image.lock:
                 station.contract.state(PackMl.IDLE, station.clock())
-                station.contract.enter_maintenance(station.clock())
+                obey(station.contract, "begin", station.clock())
             assert status(master.read()) & Status.MAINTENANCE
         station.added_ns += MODE_NS
         with Master(station.port) as master:

@@ -6,11 +6,11 @@ and maintenance themselves. Used under the contract's lock.
 
 from __future__ import annotations
 
-from firmware_bridge.plc.inputs import Options
+from firmware_bridge.plc.inputs import Inputs, Options
 from firmware_bridge.plc.jobs import Jobs
 from firmware_bridge.plc.maintenance import Maintenance
 from firmware_bridge.plc.signals import Command, Refusal, Status
-from firmware_bridge.plc.trace import Trace
+from firmware_bridge.plc.trace import Order, Trace
 
 
 class CommandPort:
@@ -24,14 +24,17 @@ class CommandPort:
         self._trace = trace
         self._asked = False
 
-    def rise(self, command: int, argument: int, line_runs: bool, now_ns: int) -> None:
-        """EXECUTE_COMMAND came."""
+    def rise(self, inputs: Inputs, owner: str, line_runs: bool, now_ns: int) -> None:
+        """EXECUTE_COMMAND came, from the master in control."""
         self._asked = True
+        command, argument = inputs.command, inputs.command_argument
         if self.status & Status.COMMAND_EXECUTING:
-            self._trace.refuse(Refusal.COMMAND_BUSY)
+            self._trace.order(Order(now_ns, owner, command, argument, self._trace.refuse(Refusal.COMMAND_BUSY)))
             self.status |= Status.COMMAND_FAILED
             return
         why = self._start(command, argument, line_runs, now_ns)
+        if command != Command.CHANGE_JOB or why is not Refusal.NONE:  # the current job asked for again changes nothing
+            self._trace.order(Order(now_ns, owner, command, argument, why or Refusal.NONE))
         self.status = Status.COMMAND_EXECUTING
         if why is not None:
             self.end(why)

@@ -21,7 +21,7 @@ class Options:
     """How a station is wired. `plc_triggers` False: parts come by the station's own eye (`seen`).
 
     `in_flight` parts may be between trigger and result. A part without a result after `result_timeout_ms` is UNKNOWN.
-    The line must `pulse` more often than `station_timeout_ms`. `outputs` are those that maintenance may force.
+    The line must `pulse` more often than `station_timeout_ms`. `outputs` are those that maintenance may fire.
     """
 
     plc_triggers: bool = True
@@ -31,7 +31,7 @@ class Options:
     job_timeout_ms: int = 30_000
     first_piece: bool = False
     plc_may_approve: bool = True
-    outputs: tuple[str, ...] = ("ejector", "strobe")
+    outputs: tuple[str, ...] = ("camera",)
 
 
 @dataclass(frozen=True, slots=True)
