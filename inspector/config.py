@@ -235,9 +235,9 @@ class StationConfig(Section):
     folder: Path = Field(default=Path("."), exclude=True)
 
     @property
-    def outputs(self) -> tuple[str, ...]:
-        """The outputs that maintenance may fire; the place of each is its number for a PLC."""
-        return ("camera",) if self.plc is not None and self.plc.wiring == "triggers" else ("camera", "ejector")
+    def outputs(self) -> dict[int, str]:
+        """The outputs that maintenance may fire, by their numbers for a PLC."""
+        return {0: "camera"} if self.plc is not None and self.plc.wiring == "triggers" else {1: "ejector"}
 
     def path(self, relative: str) -> Path:
         """`relative` as a path that starts at the station file's folder."""

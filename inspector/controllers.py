@@ -38,6 +38,10 @@ class Controller(Protocol):
         """One test pulse on an output, in maintenance."""
         ...
 
+    def take_fired(self) -> str | None:
+        """What came of the last test pulse, once: empty if it was fired, or why not; None while there is no news."""
+        ...
+
     def numbers(self) -> dict[str, Any]:
         """The link's numbers, for the screen."""
         ...

@@ -15,7 +15,7 @@ from firmware_bridge import events
 from firmware_bridge.protocol import Fault, Mode, Status
 from inspector.alarms import Alarms
 from inspector.clock import Clock
-from inspector.outcomes import outcome_of
+from inspector.outcomes import outcome_of, part_of
 from inspector.sender import Sender
 from inspector.state import Cause, State, after
 from inspector.tracker import OpenPart, Tracker, not_inspected
@@ -26,7 +26,6 @@ from inspector.types import (
     Inspection,
     InspectionRecord,
     OutcomeKind,
-    Part,
     Reason,
     RejectOutcome,
     Verdict,
@@ -98,14 +97,7 @@ class Passage:
         return frames
 
     def _see(self, event: events.PartSeen) -> None:
-        part = Part(
-            part_id=event.part_id,
-            seen_tick=event.seen_count,
-            due_tick=event.due_count,
-            seen_at_ns=event.seen_at_ns,
-            recipe_id=self.recipe_id,
-        )
-        self._tracker.see(part, self._clock.utc())
+        self._tracker.see(part_of(event, self.recipe_id), self._clock.utc())
         if event.seen_at_ns < self._started_ns:
             reason = Reason(code="restarted", text="the part was on the belt when the station started")
             self._judge_without_frame(event.part_id, reason)
@@ -113,8 +105,7 @@ class Passage:
             self._judge_without_frame(event.part_id, _MAINTAINED)
 
     def _lose(self, event: events.PartLost) -> None:
-        part = Part(part_id=event.part_id, seen_tick=0, due_tick=0, seen_at_ns=0, recipe_id=self.recipe_id)
-        self._tracker.see(part, self._clock.utc())
+        self._tracker.see(part_of(event, self.recipe_id), self._clock.utc())
         self._close(RejectOutcome(part_id=event.part_id, kind=OutcomeKind.UNCONFIRMED, reason=event.why.upper()))
 
     def _hear_link(self, event: events.Event) -> None:

@@ -87,7 +87,7 @@ class PlcMonitor:
             ),
             refused=refused,
             server=server | {f"exception_{code}": count for code, count in sorted(self._counters.refused.items())},
-            outputs=contract.maintenance.outputs,
+            outputs=tuple(contract.maintenance.outputs.values()),
             forced=dict(contract.maintenance.forced),
             orders=tuple(self._orders),
         )

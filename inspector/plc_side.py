@@ -27,7 +27,7 @@ from inspector.plc_results import Places, plc_result, settings_checksum
 from inspector.state import Cause, State
 from inspector.tracker import not_inspected
 from inspector.types import Inspection, InspectionRecord, Reason
-from inspector.upkeep import act
+from inspector.upkeep import act, tell_fired
 
 _PACKML = {
     State.STOPPED: PackMl.STOPPED,
@@ -190,6 +190,13 @@ class PlcSide:
             if words == "approve":
                 return why_not(words, self.contract.approve_first_piece(now_ns))
             return obey(self.contract, words, now_ns)
+
+    def fired(self, trouble: str, passage: Passage) -> None:
+        """What came of a test pulse; empty if it was fired."""
+        tell_fired(trouble, passage.alarms)
+        with self.image.lock:
+            self.contract.commands.fired(Refusal.NOT_FIRED if trouble else Refusal.NONE)
+            self.contract.asked(Refusal.NONE, self._clock.now_ns())
 
     def left_s(self) -> float | None:
         """Seconds until the maintenance mode ends by itself, None where it is off."""

@@ -127,6 +127,8 @@ class Running:
             return
         self._next_status_ns = now_ns + _STATUS_NS
         self._crew.controller.watch(self._passage)
+        if (trouble := self._crew.controller.take_fired()) is not None:
+            self._crew.side.fired(trouble, self._passage)
         self._watch_crew()
         # A trigger before the camera is there would be a part without a picture.
         if self._autostart and self._passage.state is State.IDLE and self._crew.camera.wait_connected(0.0):

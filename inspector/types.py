@@ -93,7 +93,8 @@ class Part:
 
     `part_id` is 64 bits: the controller's boot count in the high half, its running number in the low half, so
     that it is never given twice. `seen_tick` is where the eye's edge lay, `due_tick` where its gate is,
-    `seen_at_ns` the edge on the station's clock, `trigger_at_ns` the camera's trigger (None until it came).
+    `seen_at_ns` the edge on the station's clock, `trigger_at_ns` the camera's trigger (None until it came), `plc_part`
+    the number of a PLC that triggers, which may come again.
     """
 
     part_id: int
@@ -101,6 +102,7 @@ class Part:
     due_tick: int
     seen_at_ns: int
     trigger_at_ns: int | None = None
+    plc_part: int | None = None
     recipe_id: str
 
     def triggered(self, at_ns: int) -> Part:

@@ -8,13 +8,14 @@ thread.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from firmware_bridge.events import Event
 from firmware_bridge.plc.by_hand import obey
 from firmware_bridge.plc.events import MaintenanceChanged, OutputFired, PlcEvent
 from firmware_bridge.plc.maintenance import Maintenance
 from firmware_bridge.plc.signals import Refusal
+from inspector.alarms import Alarms
 from inspector.clock import Clock
 from inspector.line import Line
 from inspector.passage import Passage
@@ -24,7 +25,7 @@ from inspector.types import Inspection, InspectionRecord
 NO_PLC = "this station has no PLC"
 
 
-def act(event: PlcEvent, outputs: tuple[str, ...], fire: Callable[[str], None], passage: Passage) -> None:
+def act(event: PlcEvent, outputs: Mapping[int, str], fire: Callable[[str], None], passage: Passage) -> None:
     """Do what maintenance asks for: its begin and end, and a test pulse."""
     if isinstance(event, MaintenanceChanged):
         passage.maintain(event.on)
@@ -33,10 +34,17 @@ def act(event: PlcEvent, outputs: tuple[str, ...], fire: Callable[[str], None], 
         fire(outputs[event.output])
 
 
+def tell_fired(trouble: str, alarms: Alarms) -> None:
+    """What came of the last test pulse: nothing, or an alarm that says why not."""
+    alarms.settle("test_fire")
+    if trouble:
+        alarms.raise_("test_fire", f"the test pulse was refused: {trouble}", "see the I/O page", "warning")
+
+
 class Upkeep:
     """The mode of a station that stands alone; it stands where `plc_side.PlcSide` stands beside a PLC."""
 
-    def __init__(self, clock: Clock, outputs: tuple[str, ...], fire: Callable[[str], None]) -> None:
+    def __init__(self, clock: Clock, outputs: Mapping[int, str], fire: Callable[[str], None]) -> None:
         self._clock = clock
         self._fire = fire
         self._news: deque[PlcEvent] = deque()
@@ -69,6 +77,10 @@ class Upkeep:
             self.maintenance.leave()
         while self._news:
             act(self._news.popleft(), self.maintenance.outputs, self._fire, passage)
+
+    def fired(self, trouble: str, passage: Passage) -> None:
+        """What came of a test pulse; empty if it was fired."""
+        tell_fired(trouble, passage.alarms)
 
     def hear(self, event: PlcEvent, passage: Passage) -> None:
         """There is no PLC that asks."""

@@ -46,8 +46,8 @@ def _done(asked: Asked, words: str, now_ns: int) -> Refusal:
     if words == "end":
         return maintenance.leave()
     if what == "fire":
-        outputs = maintenance.outputs
-        return maintenance.fire(outputs.index(rest) if rest in outputs else len(outputs), now_ns)
+        number = next((number for number, name in maintenance.outputs.items() if name == rest), -1)
+        return maintenance.fire(number, now_ns)
     if what == "force":
         signal, _, value = rest.partition(" ")
         fits = value == GIVE_BACK or value in map(str, FORCEABLE.get(signal, ()))

@@ -69,7 +69,7 @@ class MaintenanceChanged:
 
 @dataclass(frozen=True, slots=True)
 class OutputFired:
-    """One test pulse on this output, by its number in `Options.outputs`."""
+    """One test pulse on this output, by its number in `Options.outputs`; then say `commands.fired`."""
 
     output: int
     at_ns: int

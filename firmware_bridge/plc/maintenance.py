@@ -10,7 +10,7 @@ MAINTENANCE stands in the same register.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from firmware_bridge.plc.events import MaintenanceChanged, OutputFired, PlcEvent
 from firmware_bridge.plc.signals import PlcVerdict, Refusal, Status
@@ -25,10 +25,11 @@ FORCEABLE |= {str(Status.FAULT.name): (1,), VERDICT: tuple(sorted({*PlcVerdict} 
 
 
 class Maintenance:
-    """See the module. The mode ends `MODE_NS` after the last thing done in it, a force after `FORCE_NS`."""
+    """See the module. `outputs` are names by number. The mode ends `MODE_NS` after the last thing done in it, a force
+    after `FORCE_NS`."""
 
-    def __init__(self, outputs: tuple[str, ...], tell: Callable[[PlcEvent], None]) -> None:
-        self.outputs = outputs
+    def __init__(self, outputs: Mapping[int, str], tell: Callable[[PlcEvent], None]) -> None:
+        self.outputs = dict(outputs)
         self.on = False
         self.forced: dict[str, int] = {}
         self._tell = tell
@@ -69,10 +70,10 @@ class Maintenance:
         return Refusal.NONE
 
     def fire(self, output: int, now_ns: int) -> Refusal:
-        """One test pulse."""
+        """Ask for one test pulse."""
         if not self.on:
             return Refusal.NOT_IN_MAINTENANCE
-        if not 0 <= output < len(self.outputs):
+        if output not in self.outputs:
             return Refusal.UNKNOWN_OUTPUT
         self._until_ns = now_ns + MODE_NS
         self._tell(OutputFired(output, now_ns))

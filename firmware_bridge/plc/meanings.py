@@ -129,6 +129,7 @@ _REFUSAL: dict[Refusal, str] = {
     Refusal.NOT_IN_MAINTENANCE: "only in maintenance mode",
     Refusal.UNKNOWN_OUTPUT: "no output has this number",
     Refusal.NO_JOB: "no job is loaded",
+    Refusal.NOT_FIRED: "the reject controller or the camera refused the test pulse; the screen says why",
     Refusal.NOT_FORCEABLE: "this signal cannot be forced, or not to this: never to PASS, never a fault away",
     Refusal.ACK_WITHOUT_RESULT: "RESULTS_ACK rose while RESULTS_VALID was 0",
     Refusal.RESULT_OVERRUN: "a result had no room: the PLC does not acknowledge",

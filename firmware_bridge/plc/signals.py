@@ -147,6 +147,7 @@ class Refusal(enum.IntEnum):
     UNKNOWN_OUTPUT = 29
     NO_JOB = 30
     NOT_FORCEABLE = 31
+    NOT_FIRED = 32
     ACK_WITHOUT_RESULT = 40
     RESULT_OVERRUN = 41
     RESULT_NOBODY = 42

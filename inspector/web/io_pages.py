@@ -43,7 +43,7 @@ def io_page(request: Request) -> HTMLResponse:
     config = request.app.state.config
     scripts = (*(("io.js",) if config.plc is not None else ()), "io-maintenance.js", "io-controller.js")
     context: dict[str, Any] = {"plc": config.plc, "link": LINK, "slack": SLACK, "newest": NEWEST}
-    context |= {"outputs": config.outputs, "forceable": FORCEABLE_WORDS}
+    context |= {"outputs": list(config.outputs.values()), "forceable": FORCEABLE_WORDS}
     return render(request, "io.html", scripts=scripts, outcomes=_outcomes(request), **context)
 
 

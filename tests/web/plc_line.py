@@ -24,7 +24,7 @@ class PlcLine(FakeLine):
     def __init__(self, path):
         self.clock = SystemClock()
         self.fired = []
-        self.contract = Contract(Options(outputs=("camera",)), {1: "bracket"}, self._hear)
+        self.contract = Contract(Options(), {1: "bracket"}, self._hear)
         self.image = Image(self.contract, self.clock.now_ns)
         self.inputs = Inputs(heartbeat_timeout=10_000)
         self.monitor = PlcMonitor(self.image, Counters(), self.clock, "triggers")

@@ -56,7 +56,7 @@ def test_without_a_plc_the_page_says_so_and_shows_the_controller_and_its_outputs
     assert 'id="io-registers"' not in page
     assert "/static/io.js" not in page
     assert 'id="force"' not in page
-    assert re.findall(r'data-output="(\w+)"', page) == ["camera", "ejector"]
+    assert re.findall(r'data-output="(\w+)"', page) == ["ejector"]
     assert '<td>FIRED</td><td class="long">told</td><td class="number">10</td>' in page
 
 

@@ -167,7 +167,7 @@ def ask(bench: Bench, words: str) -> str:
     return obey(bench.contract, words, bench.now_ns)
 
 
-TWO = Options(outputs=("camera", "ejector"))
+TWO = Options(outputs={0: "camera", 1: "ejector"})
 
 
 def test_maintenance_begins_only_while_the_line_stands_and_ends_by_itself() -> None:
@@ -198,7 +198,12 @@ def test_the_plc_fires_by_command_and_every_command_is_kept_for_the_log() -> Non
     assert order(master, Command.TEST_FIRE, 1) & Status.COMMAND_FAILED
     assert master.seen["error_code"] == Refusal.NOT_IN_MAINTENANCE
     assert order(master, Command.ENTER_MAINTENANCE) & Status.COMMAND_COMPLETED
-    assert order(master, Command.TEST_FIRE, 1) & Status.COMMAND_COMPLETED
+    master.set(Control.EXECUTE_COMMAND, command=Command.TEST_FIRE, command_argument=1)
+    assert master.status & Status.COMMAND_EXECUTING
+    bench.contract.commands.fired(Refusal.NONE)
+    bench.contract.asked(Refusal.NONE, bench.now_ns)
+    assert master.cycle()["status"] & Status.COMMAND_COMPLETED  # type: ignore[operator]
+    master.clear(Control.EXECUTE_COMMAND)
     assert order(master, Command.TEST_FIRE, 9) & Status.COMMAND_FAILED
     order(master, Command.CHANGE_JOB, 1)  # the current one: nothing changes
     kept = [(one.command, one.argument, one.refused, one.owner) for one in bench.contract.trace.orders]
@@ -208,6 +213,19 @@ def test_the_plc_fires_by_command_and_every_command_is_kept_for_the_log() -> Non
         (Command.TEST_FIRE, 1, Refusal.NONE, "plc"),
         (Command.TEST_FIRE, 9, Refusal.UNKNOWN_OUTPUT, "plc"),
     ]
+
+
+def test_a_pulse_that_the_controller_refused_is_a_failed_command_and_counted_either_way() -> None:
+    bench, master = standing(TWO)
+    ask(bench, "begin")
+    master.set(Control.EXECUTE_COMMAND, command=Command.TEST_FIRE, command_argument=1)
+    bench.contract.commands.fired(Refusal.NOT_FIRED)
+    bench.contract.asked(Refusal.NONE, bench.now_ns)
+    assert master.cycle()["error_code"] == Refusal.NOT_FIRED
+    assert master.status & Status.COMMAND_FAILED
+    ask(bench, "fire ejector")
+    bench.contract.commands.fired(Refusal.NOT_FIRED)
+    assert bench.refused(Refusal.NOT_FIRED) == 2
 
 
 @pytest.mark.parametrize("bit", [Control.LINE_RUNNING, Control.TRIGGER_ENABLE])
@@ -309,7 +327,7 @@ def test_maintenance_can_be_left() -> None:
 
 
 def test_maintenance_says_how_long_it_still_lasts_and_lasts_longer_when_used() -> None:
-    maintenance = Maintenance(("camera",), lambda _: None)
+    maintenance = Maintenance({0: "camera"}, lambda _: None)
     assert maintenance.left_s(0) is None
     maintenance.enter(False, 0)
     assert maintenance.left_s(1_000_000_000) == MODE_NS / 1e9 - 1
