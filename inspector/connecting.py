@@ -78,7 +78,7 @@ def _controlled(plc: PlcConfig | None, around: Around) -> Connected:
         around.inbox.put_event,
         around.failed,
     )
-    controller = RejectController(bridge, thread)
+    controller = RejectController(bridge, thread, config.controller.pulse_ms)
     connected = Connected(controller, ThreadSender(thread), Upkeep(around.clock, config.outputs, controller.fire))
     if plc is not None:
         hands = Hands(around.take_line, _nothing_to_expose, controller.fire, around.inbox.put_event)

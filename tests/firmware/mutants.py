@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.firmware.host import FOLDER
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("test_core.py", "test_vectors.py")
+TESTS = ("test_core.py", "test_vectors.py", "test_firing.py")
 SWAPS = (
     (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "), (r" == ", " != "), (r" != ", " == "),
     (r" && ", " || "), (r" \|\| ", " && "), (r"\btrue\b", "false"), (r"\bfalse\b", "true"),
