@@ -79,9 +79,10 @@ def test_the_lines_controller_tells_what_came_of_it() -> None:
     rig.until(1400 * MS)
     assert controller.numbers()["test_fire"] == {"output": 0, "pulse_ms": 20, "answer": "FIRED"}
     assert (controller.take_fired(), controller.take_fired()) == ("", None)
-    rig.start()
+    rig.bridge.run()
+    rig.until(1600 * MS)
     controller.fire("ejector")
-    rig.until(rig.now_ns + 300 * MS)
+    rig.until(1800 * MS)
     assert controller.take_fired() == "not ready"
 
 
