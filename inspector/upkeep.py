@@ -29,7 +29,7 @@ def act(event: PlcEvent, outputs: Mapping[int, str], fire: Callable[[str], None]
     """Do what maintenance asks for: its begin and end, and a test pulse."""
     if isinstance(event, MaintenanceChanged):
         passage.maintain(event.on)
-        passage.alarms.tell("maintenance", event.on, "outputs are fired by hand", "end the maintenance mode")
+        passage.alarms.tell("maintenance", event.on)
     elif isinstance(event, OutputFired):
         fire(outputs[event.output])
 
@@ -38,7 +38,7 @@ def tell_fired(trouble: str, alarms: Alarms) -> None:
     """What came of the last test pulse: nothing, or an alarm that says why not."""
     alarms.settle("test_fire")
     if trouble:
-        alarms.raise_("test_fire", f"the test pulse was refused: {trouble}", "see the I/O page", "warning")
+        alarms.raise_("test_fire", "warning", trouble=trouble)
 
 
 class Upkeep:

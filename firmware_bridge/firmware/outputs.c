@@ -5,7 +5,6 @@
 
 struct window {
     uint32_t start, until;
-    uint8_t number;
 };
 
 struct sorter {
@@ -68,7 +67,6 @@ bool outputs_window(uint32_t start, uint32_t until, uint32_t number) {
         struct window *w = &windows[queued++];
         w->start = start;
         w->until = until;
-        w->number = number;
     }
     had_window = true;
     last_until = until;
@@ -95,15 +93,14 @@ uint8_t outputs_camera_fired(uint32_t *clock) {
     return row;
 }
 
-bool outputs_sort(uint8_t ejector, uint32_t start) {
+void outputs_sort(uint8_t ejector, uint32_t start) {
     struct sorter *s = &sorters[ejector - 1];
     if (s->armed || s->on) {
         counters.limited++;
-        return false;
+        return;
     }
     s->armed = true;
     s->start = start;
-    return true;
 }
 
 static void gate_on(uint32_t since) {
