@@ -70,6 +70,9 @@ def connect(around: Around) -> Connected:
 
 def _controlled(plc: PlcConfig | None, around: Around) -> Connected:
     config = around.config
+    if config.camera.kind == "opencv" and config.camera.trigger_source == "software":
+        text = "[camera] trigger_source is 'software', but there is no PLC that triggers; wanted 'free_run'"
+        raise ConfigError(text)
     bridge = station.make_bridge(config, around.store)
     thread = BridgeThread(
         bridge,
@@ -88,8 +91,10 @@ def _controlled(plc: PlcConfig | None, around: Around) -> Connected:
 
 
 def _triggered_by(plc: PlcConfig, around: Around) -> Connected:
-    if around.config.camera.kind == "opencv":
-        raise ConfigError("[plc] wiring is 'triggers', but [camera] kind 'opencv' has no trigger; wanted one that has")
+    camera = around.config.camera
+    if camera.kind == "opencv" and camera.trigger_source != "software":
+        text = f"[plc] wiring is 'triggers' and [camera] trigger_source {camera.trigger_source!r}, wanted 'software'"
+        raise ConfigError(text)
     put = around.inbox.put_event
     parts, boot, lost = plc_wiring.begin_parts(around.config, plc, around.store)
     firing = Firing(around.camera, around.clock, put, around.failed)

@@ -85,7 +85,7 @@ class Firing(threading.Thread):
         at_ns = self._clock.now_ns()
         trouble = ""
         try:
-            self._camera.trigger(at_ns)
+            at_ns = self._camera.trigger(at_ns)
         except CameraError as why:
             trouble = str(why)
         side = self.side
