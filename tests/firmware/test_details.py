@@ -282,7 +282,10 @@ def test_a_purge_waits_for_what_lies_in_the_eye() -> None:
     host = Host()
     host.lib.host_encoder(PERIOD, False)
     host.lib.host_eye(True)
+    host.reset()
+    host.run(400 * MS)  # further than an eye may be blocked, but nobody knew how far that is
     host.configure(VALVE)
+    assert host.status().fault == Fault.NONE
     host.say(Lease(1, 60_000))
     ((on, off),) = purge_after(host)
     longest = VALVE[Key.GATE_COUNT] + VALVE[Key.PART_MAX_COUNT]
@@ -333,6 +336,31 @@ def test_an_old_configuration_leaves_nothing_behind() -> None:
     assert len(opened(host, CAMERA)) == shots
 
 
+def test_nobody_waits_for_the_confirmation_of_a_part_of_the_old_configuration() -> None:
+    values = LINE | {Key.INPUTS: int(Input.CONFIRM), Key.CONFIRM_WINDOW_COUNT: 3000}
+    host = running(values)
+    part(host, 1, Verdict.REJECT)
+    host.run(120 * MS)
+    assert host.rows()[1].why == Why.JUDGED_BAD
+    host.say(Command(Order.STOP))
+    host.run(5 * MS)
+    host.configure(values)
+    host.say(Command(Order.RUN))
+    host.run(400 * MS)
+    assert host.status().fault == Fault.NONE
+
+
+@pytest.mark.parametrize(("spacing", "whys"), [(60, [Why.EARNED] * 2), (59, [Why.TOO_CLOSE] * 2)])
+def test_parts_may_be_as_close_as_the_shortest_spacing(spacing: int, whys: list[Why]) -> None:
+    host = running(LINE | {Key.DEBOUNCE_US: 50, Key.MIN_OFF_MS: 0})
+    host.part(150 * PERIOD)
+    host.run(spacing * PERIOD - 2 * MS)
+    host.part(150 * PERIOD)
+    host.say(Judge(1, 1, Verdict.PASS), Judge(1, 2, Verdict.PASS))
+    host.run(250 * MS)
+    assert [row.why for row in host.rows().values()] == whys
+
+
 # -- what is told -----------------------------------------------------------------------------------------------------
 
 
@@ -346,12 +374,12 @@ def test_a_row_says_where_it_was_decided() -> None:
 
 def test_the_most_parts_in_flight_are_counted() -> None:
     host = running(LINE)
-    for number in (1, 2, 3):
+    for number in (1, 2, 3, 4):
         part(host, number, Verdict.PASS)
         host.run(5 * MS)
     host.run(200 * MS)
-    part(host, 4, Verdict.PASS)
-    assert counters(host).most_in_flight == 3
+    part(host, 5, Verdict.PASS)
+    assert counters(host).most_in_flight == 4
 
 
 def test_a_part_as_long_as_allowed_is_not_too_long() -> None:
@@ -388,6 +416,7 @@ def test_the_thirty_third_part_stops_the_line_and_all_are_rejected() -> None:
     # The row of the first is that of the last by now.
     whys = [Why(host.rows()[number].why) for number in range(2, 34)]
     assert whys == [Why.SHUT_DOWN] * 31 + [Why.QUEUE_FULL]
+    assert counters(host).most_in_flight == 32
     assert not opened(host, GATE)
 
 
