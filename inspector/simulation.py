@@ -72,7 +72,7 @@ class World:
         self._edges: deque[_Edge] = deque()
         self._gate: deque[tuple[int, bool]] = deque([(-1, False)])
         self.on_belt: deque[PhysicalPart] = deque()
-        self.on_trigger: Callable[[int], None] = lambda _at_ns: None
+        self.on_trigger: Callable[[int], object] = lambda _at_ns: None
         self.on_gone: Callable[[PhysicalPart], None] = lambda _part: None
         self._boot = boot
         self._number = 0
