@@ -37,7 +37,7 @@ class Parts:
         self._runs = Runs()
         self.confirmations = Confirmations(place, self._on_unconfirmed)
         self.rows = Rows(tell)
-        self.sorters = Sorters(place)
+        self.sorters = Sorters(belt, place)
         self.firing = Firing(place, self._gate, self.sorters, self.rows)
         self.now_ns = self._gate.moved_ns = now_ns
         self.mode = Mode.BOOT
@@ -267,7 +267,7 @@ class Parts:
             until = (self._place.due(part) if self._gate.blows else start) + self._place.length(part)
             if not self._gate.open(start, until, part.number, self.now_ns):
                 why = Why.QUEUE_FULL
-        if why not in (Why.EARNED, Why.PURGED) and self._config[Key.INPUTS] & Input.CONFIRM:
+        if why not in (Why.EARNED, Why.PURGED) and not part.confirmed and self._config[Key.INPUTS] & Input.CONFIRM:
             self.confirmations.await_part(part)
         self.rows.decide(part, why, self._place.count_at(self.now_ns))
         fault = self._runs.add(why, self._config)

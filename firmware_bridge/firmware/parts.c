@@ -347,7 +347,7 @@ static void decide(struct part *part, uint32_t number) {
     part->why = why;
     part->phase = PHASE_DECIDED;
     part->decided = place_now;
-    if (why != WHY_EARNED && why != WHY_PURGED && config[KEY_INPUTS] & INPUT_CONFIRM)
+    if (why != WHY_EARNED && why != WHY_PURGED && !part->confirmed && config[KEY_INPUTS] & INPUT_CONFIRM)
         part->flags |= PART_AWAITED;
     parts_open++;
     parts_tell(part);
@@ -392,8 +392,8 @@ static void sort_due(void) {
             part->eject = 0; /* not there, or named too late */
         } else if (reached(place_now, start - belt_distance(KEY_GUARD_COUNT))) {
             part->eject = 0;
-            if (part->held == WHY_OPEN && leased)
-                outputs_sort(ejector, start);
+            if (part->held == WHY_OPEN && leased && outputs_sort(ejector, start))
+                part->confirmed = CONFIRMED_SORTED;
         }
     }
 }
@@ -409,7 +409,7 @@ void parts_confirm(void) {
         return;
     }
     part->flags &= ~PART_AWAITED;
-    part->confirmed = 1;
+    part->confirmed = CONFIRMED_SEEN;
     parts_tell(part);
 }
 
@@ -420,7 +420,7 @@ static void confirm_due(void) {
             if (!reached(place_now, confirm_end(part)))
                 return;
             part->flags &= ~PART_AWAITED;
-            part->confirmed = 2;
+            part->confirmed = CONFIRMED_MISSED;
             parts_tell(part);
             parts_shut_down(FAULT_NOT_CONFIRMED);
         }
