@@ -96,6 +96,9 @@ class Parts:
         self.mode = Mode.RUN
         purge = self._needs_purge and self._gate.blows
         past_gate = self._place.count_at(self.now_ns) + self._config[Key.GATE_COUNT]
+        if self._place.by_clock:
+            # The clock goes on while the belt waits for the gate.
+            past_gate += self._place.per_ms(self._config[Key.LEAD_MS], self.now_ns)
         if purge:
             self._gate.purge_end = past_gate + (self._config[Key.PART_MAX_COUNT] if self.blocked else 0)
         if purge or self._place.by_clock:

@@ -203,15 +203,17 @@ static void run(void) {
         outputs_drop();
     /* What lay between eye and gate at power-up, or after a stop without an encoder, is unknown: out with it first. */
     bool purge = needs_purge && blows();
+    /* The clock goes on while the belt waits for the gate. */
+    flush_until = place_now + belt_distance(KEY_GATE_COUNT) + (by_clock ? belt_lead : 0);
     if (purge)
-        outputs_purge(place_now + belt_distance(KEY_GATE_COUNT) + (blocked ? belt_distance(KEY_PART_MAX_COUNT) : 0));
+        outputs_purge(flush_until + (blocked ? belt_distance(KEY_PART_MAX_COUNT) : 0));
     if (purge || by_clock)
         hold_all(WHY_PURGED);
     needs_purge = false;
     flushing = by_clock;
-    flush_until = place_now + belt_distance(KEY_GATE_COUNT);
     starting = true;
-    start_at = clock_now + (outputs_purging() || tested ? config[KEY_LEAD_MS] * TICKS_PER_MS : 0);
+    /* And one, since the gate begins to move in the next turn only. */
+    start_at = clock_now + (outputs_purging() || tested ? (config[KEY_LEAD_MS] + 1) * TICKS_PER_MS : 0);
     tested = false;
 }
 

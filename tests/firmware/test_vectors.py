@@ -257,6 +257,37 @@ VECTORS = {
         [Why.EARNED, Why.JUDGED_BAD], {1: [GOOD], 2: [BAD]}, fronts=[FRONT + 100, FRONT + 1300], settings=VALVE,
         gate=[(0, True), (755, False), (1325, True), (1430, False)],
     ),
+    "stopped and started in mid-purge": Vector(
+        [], fronts=[], settings=VALVE, at_ms={300: order(Order.STOP), 500: order(Order.RUN)},
+        gate=[(0, True), (960, False)],
+    ),
+    "stopped in mid-purge for longer than a valve may blow": Vector(
+        [], fronts=[], settings=VALVE | {Key.MAX_ON_MS: 100}, at_ms={300: order(Order.STOP), 600: order(Order.RUN)},
+        gate=[(0, True), (400, False), (600, True), (1060, False)],
+    ),
+    "a shutdown in mid-purge: all of it again": Vector(
+        [], fronts=[], settings=VALVE | {Key.INPUTS: int(Input.LOW_AIR)}, gate=[(0, True), (1255, False)],
+        at_ms={280: pin(Input.LOW_AIR, True), 320: pin(Input.LOW_AIR, False), 400: order(Order.RESET),
+               500: order(Order.RUN)},
+    ),
+    "a shutdown in mid-purge, and no RUN": Vector(
+        [], fronts=[], settings=VALVE | {Key.INPUTS: int(Input.LOW_AIR), Key.MAX_ON_MS: 100}, runs=False,
+        at_ms={280: pin(Input.LOW_AIR, True), 320: pin(Input.LOW_AIR, False), 500: order(Order.RESET)},
+        gate=[(0, True), (400, False)],
+    ),
+    "RESET and RUN in mid-purge change nothing": Vector(
+        [Why.EARNED], {1: [GOOD]}, settings=VALVE, at_ms={100: order(Order.RESET), 400: order(Order.RUN)},
+        gate=[(0, True), (755, False)],
+    ),
+    "what came in mid-purge is judged, also after a stop": Vector(
+        [Why.EARNED, Why.JUDGED_BAD], {1: [GOOD], 2: [BAD]}, fronts=[FRONT - 400, FRONT + 800], settings=VALVE,
+        at_ms={250: order(Order.STOP), 350: order(Order.RUN)},
+        gate=[(0, True), (860, False), (1305, True), (1410, False)],
+    ),
+    "without an encoder a stop in mid-purge begins it again": Vector(
+        [], fronts=[], settings=VALVE | NO_ENCODER, at_ms={100: order(Order.STOP), 150: order(Order.RUN)},
+        gate=[(0, True), (347, False)],
+    ),
     "not longer than allowed": Vector([Why.EARNED], {1: [GOOD]}, settings={Key.MAX_ON_MS: 50},
         gate=[(995, True), (1045, False)], counters={"limited": 1}),
     "a valve that is cut stops the line": Vector(
