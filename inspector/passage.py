@@ -118,13 +118,11 @@ class Passage:
             self.alarms.settle("controller_lost")
             self._move(Cause.READY)
             if event.was_reset:
-                self._hold(
-                    "controller_reset", "the reject controller was reset", "check the belt, then reset and start"
-                )
+                self._hold("controller_reset")
         elif isinstance(event, events.LinkLost):
-            self.alarms.raise_("controller_lost", "no answer from the reject controller", "check its cable and power")
+            self.alarms.raise_("controller_lost")
         elif isinstance(event, events.Refused):
-            self.alarms.raise_("controller_refused", event.text, "flash the controller with this version's firmware")
+            self.alarms.raise_("controller_refused", trouble=event.text)
             self._move(Cause.ABORT)
 
     def watch(self, status: Status | None, settled: bool) -> None:
@@ -137,10 +135,7 @@ class Passage:
         if settled and status.mode == Mode.RUN and self.state is State.IDLE:
             self._move(Cause.START)
         if status.mode == Mode.SHUT_DOWN and self.state in (State.EXECUTE, State.IDLE):
-            fault = Fault(status.fault).name.lower()
-            self._hold(
-                f"controller_{fault}", f"the reject controller stopped the belt: {fault}", "remove the cause, reset"
-            )
+            self._hold(f"controller_{Fault(status.fault).name.lower()}")
 
     # -- what the camera says --------------------------------------------------------------------------------------
 
@@ -209,9 +204,9 @@ class Passage:
         self.alarms.settle(code)
         return ""
 
-    def abort(self, code: str, text: str, advice: str) -> None:
+    def abort(self, code: str, **fields: str) -> None:
         """Something broke that no part may pass under: the belt is stopped and nothing is judged any more."""
-        self.alarms.raise_(code, text, advice)
+        self.alarms.raise_(code, **fields)
         self._send.stop()
         self._move(Cause.ABORT)
 
@@ -271,7 +266,7 @@ class Passage:
         if open_part.part.seen_at_ns < self._started_ns:
             text = "judged PASS by the station's process before this one, which ended before it could record it"
             return replace(inspection, verdict=Verdict.PASS, reasons=(Reason(code="restarted", text=text),))
-        self.abort("passed_unearned", "the controller passed a part that was not judged PASS", "replace the controller")
+        self.abort("passed_unearned")
         return inspection
 
     def _without(self, frame: Frame, reason: Reason) -> Inspection:
@@ -288,6 +283,6 @@ class Passage:
     def _move(self, cause: Cause) -> None:
         self.state = after(self.state, cause) or self.state
 
-    def _hold(self, code: str, text: str, advice: str) -> None:
-        self.alarms.raise_(code, text, advice)
+    def _hold(self, code: str) -> None:
+        self.alarms.raise_(code)
         self._move(Cause.HOLD)

@@ -103,14 +103,14 @@ class PlcSide:
             self._wanted = event.job
         elif isinstance(event, events.FaultRaised) and event.why is not Refusal.STATION_PULSE:
             self._lost = True
-            alarms.raise_("plc_lost", f"the PLC is gone: {event.why.name.lower()}", "check the PLC and its network")
+            alarms.raise_("plc_lost", why=event.why.name)
         elif isinstance(event, events.FaultsReset):
             self._lost = False
             alarms.settle("plc_lost")
             if passage.state is State.HELD:
                 passage.order(Cause.RESET)
         elif isinstance(event, events.MaintenanceChanged):
-            alarms.tell("plc_maintenance", event.on, "outputs are fired by hand", "leave the maintenance mode")
+            alarms.tell("plc_maintenance", event.on)
         elif isinstance(event, events.OutputFired):
             self._hands.fire(None)
 
@@ -239,7 +239,7 @@ class PlcSide:
             return
         self._wanted = 0
         if isinstance(line, str):
-            passage.alarms.raise_("plc_job", f"the PLC's job cannot be loaded: {line}", "repair the recipe", "warning")
+            passage.alarms.raise_("plc_job", "warning", trouble=line)
             with self.image.lock:
                 self.contract.job_failed(self._clock.now_ns())
             return

@@ -145,16 +145,12 @@ class Running:
         passage, crew = self._passage, self._crew
         passage.offer()
         if self._broken is not None:
-            passage.abort("thread_failed", f"{type(self._broken).__name__}: {self._broken}", "restart the station")
+            passage.abort("thread_failed", trouble=f"{type(self._broken).__name__}: {self._broken}")
         if crew.recorder.failed and passage.state is not State.ABORTED:
-            passage.abort("record_failed", crew.recorder.failed, "free disk space or repair the store, then reset")
-        passage.alarms.tell(
-            "camera_lost", crew.camera_thread.lost, crew.camera_thread.trouble, "check the camera's cable"
-        )
+            passage.abort("record_failed", trouble=crew.recorder.failed)
+        passage.alarms.tell("camera_lost", crew.camera_thread.lost, trouble=crew.camera_thread.trouble)
         port_error = crew.controller.port_error
-        passage.alarms.tell(
-            "port_gone", bool(port_error), port_error, "check the controller's cable and [controller] port"
-        )
+        passage.alarms.tell("port_gone", bool(port_error), trouble=port_error)
 
     def _obey(self, link: LinkServer) -> None:
         if (changed := self._change.done()) is not None:

@@ -1,7 +1,6 @@
 """The words of the station: what one part is called at each stage of its way.
 
-What it is: frozen value types, checked at the door, with numpy as the only import. What it is not: behaviour. No
-I/O, no clock, no thread; every thread may hold any of them.
+What it is: frozen value types, checked at the door; numpy is the only import. What it is not: behaviour. Any thread.
 
 Units are in the names (`_ns _us _ms _px _mm _tick _deg`). `_ns` is the station's monotonic clock; a *tick* is the
 controller's unit of belt travel (an encoder count, or a step of its clock), of 64 bits. Wall time: only in records.
@@ -246,13 +245,14 @@ class Bookmark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """Something a person must know: a stable code, how bad, what it is, and what to do."""
+    """A stable code, how bad, what is so and what to do, in English; `fields` fill in the words of other languages."""
 
     code: str
     severity: str
     text: str
     advice: str
     since_utc: str
+    fields: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

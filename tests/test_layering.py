@@ -79,7 +79,7 @@ LEVELS = {
 }
 MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web", "spc", "agreement"}
-WEB_MAY |= {"jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
+WEB_MAY |= {"alarms", "jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
 READ_SIDE = {"reader", "rows", "asked", "search", "sums", "quarters", "pictures", "nearest"}
 ONLY_IN = {
     "cv2": {

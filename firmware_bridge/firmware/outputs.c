@@ -5,7 +5,6 @@
 
 struct window {
     uint32_t start, until;
-    uint8_t number;
 };
 
 struct sorter {
@@ -68,7 +67,6 @@ bool outputs_window(uint32_t start, uint32_t until, uint32_t number) {
         struct window *w = &windows[queued++];
         w->start = start;
         w->until = until;
-        w->number = number;
     }
     had_window = true;
     last_until = until;

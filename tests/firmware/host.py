@@ -64,9 +64,7 @@ def compile_core(folder: Path, sources: Path = FOLDER, flags: Iterable[str] = ("
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """The core as it is, compiled once for all tests; or one that `mutants` has built."""
-    if built := os.environ.get("FIRMWARE_LIBRARY"):
-        return load(Path(built))
+    """The core as it is, compiled once for all tests."""
     if COVERAGE:
         return load(compile_core(Path(COVERAGE), flags=("-O0", "--coverage")))
     return load(compile_core(Path(tempfile.mkdtemp(prefix="firmware-"))))

@@ -2,32 +2,30 @@
 
 What it is: run by `make soak` (test_mutants.py). A mutant that is not noticed is listed in mutants.txt with why. What
 it is not: a tool for other files.
-
-Only the file with the mistake is compiled, and the tests run in a fork of a process that has imported them all: a
-mutant costs a third of a second and the tests up to the first that fails. One whose machine code is that of the file as
-it is cannot be noticed by anybody, and need not be listed.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
-import resource
+import signal
 import subprocess
-from collections import Counter
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
 
+from tests.firmware import host
 from tests.firmware.host import CORE, FLAGS, FOLDER
 
-HERE = Path(__file__).parent
-# Those that notice most come first. The twin is not what is mutated, and framing and the pages are other files.
-TESTS = ("test_vectors.py", "test_firing.py", "test_core.py")
-CHOSEN = "not Twin and not frame and not same_of and not damaged_bytes and not page and not header"
-CPU_S = 30
+ROOT = Path(__file__).parents[2]
+TESTS = ("test_details.py", "test_vectors.py", "test_firing.py", "test_core.py")
+BYTES_ONLY = "(test_both_frame or test_of_damaged or test_the_header or test_the_page)"
+COMPILE = ["gcc", *FLAGS, "-O1", f"-I{FOLDER}", "-c"]
 SWAPS = (
     (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "), (r" == ", " != "), (r" != ", " == "),
     (r" && ", " || "), (r" \|\| ", " && "), (r"\btrue\b", "false"), (r"\bfalse\b", "true"),
@@ -38,82 +36,86 @@ SWAPS = (
 def mutants(name: str) -> Iterator[tuple[str, str]]:
     """(id, text of the whole file) for each mistake: an operator swapped, or a statement left out."""
     lines = (FOLDER / name).read_text().splitlines(keepends=True)
-    before: Counter[str] = Counter()
+    function = ""
     for at, line in enumerate(lines):
+        if begin := re.match(r"\w.*?(\w+)\(.*\{", line):
+            function = begin[1]
         if not line.startswith("    ") or line.lstrip().startswith(("/*", "*", "for ", "uint8_t i")):
             continue
-        code = line.strip()
-        again = f" [{before[code]}]" if before[code] else ""
-        before[code] += 1
-        for what, changed in mistakes(line):
-            yield f"{name}: {code}{again}  =>  {what}", "".join([*lines[:at], changed, *lines[at + 1 :]])
+        for find, put in SWAPS:
+            for number, match in enumerate(re.finditer(find, line)):
+                changed = line[: match.start()] + put + line[match.end() :]
+                yield (
+                    f"{name}, {function}: {line.strip()}  =>  {put.strip()} ({number})",
+                    "".join([*lines[:at], changed, *lines[at + 1 :]]),
+                )
+        if re.fullmatch(r"\s+[\w>\-.\[\]()*& ,|~+]+( =|\+\+|\(| \|=| &=).*;\n", line) and "return" not in line:
+            yield (
+                f"{name}, {function}: {line.strip()}  =>  left out",
+                "".join([*lines[:at], "    ;\n", *lines[at + 1 :]]),
+            )
 
 
-def mistakes(line: str) -> Iterator[tuple[str, str]]:
-    """What is wrong, and the line with it."""
-    for find, put in SWAPS:
-        for number, match in enumerate(re.finditer(find, line)):
-            yield f"{put.strip()} ({number})", line[: match.start()] + put + line[match.end() :]
-    if re.fullmatch(r"\s+[\w>\-.\[\]()*& ,|~+]+( =|\+\+|\(| \|=| &=).*;\n", line) and "return" not in line:
-        yield "left out", "    ;\n"
+def survivors(name: str) -> list[str]:
+    """The mutants of this file that nobody notices; from a process of its own, where the tests are loaded once."""
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.firmware.mutants", name]
+    done = subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.splitlines()
 
 
-class Trials:
-    """Builds the core with one file replaced and runs the tests on it; `folder` holds what is built."""
+def main(name: str) -> None:
+    """Print what survives, one id a line; stderr counts."""
+    # A failing example is as good as the smallest one.
+    settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate], derandomize=True, database=None)
+    settings.load_profile("mutants")
+    for test in TESTS:
+        importlib.import_module(f"tests.firmware.{test.removesuffix('.py')}")
+    with tempfile.TemporaryDirectory() as folder:
+        objects = compile_all(Path(folder))
+        assert not noticed(name, (FOLDER / name).read_text(), Path(folder), objects), "the tests fail without a mistake"
+        for number, (mutant, text) in enumerate(mutants(name)):
+            if not noticed(name, text, Path(folder), objects):
+                print(mutant, flush=True)
+            print(f"\r{name}: {number}", end="", file=sys.stderr, flush=True)
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._objects: dict[str, Path] = {}
-        for name in (*CORE, "hal_host.c"):
-            assert self._compile((FOLDER / name).read_text()), name
-            self._objects[name] = (folder / "new.o").rename(folder / f"{name}.o")
-        # No two runs differ, nothing is remembered from one mutant to the next, and no failure is made smaller.
-        phases = (Phase.explicit, Phase.generate)
-        settings.register_profile("mutants", derandomize=True, database=None, phases=phases)
-        settings.load_profile("mutants")
-        pytest.main(["--collect-only", "-qq", *self._arguments()])
 
-    def outcome(self, name: str, text: str) -> str:
-        """`noticed`, `survived`, or `same`: its machine code is that of the file as it is."""
-        if not self._compile(text):
-            return "noticed"
-        new = self._folder / "new.o"
-        if new.read_bytes() == self._objects[name].read_bytes():
-            return "same"
-        objects = [new if other == name else path for other, path in self._objects.items()]
-        library = self._folder / "core.so"
-        subprocess.run(["gcc", "-shared", "-o", library, *objects], check=True)
-        return "survived" if self._tests_pass(library) else "noticed"
+def compile_all(folder: Path) -> dict[str, Path]:
+    """Each file of the core as an object, by its name."""
+    objects = {file: folder / f"{file}.o" for file in (*CORE, "hal_host.c")}
+    for file, target in objects.items():
+        subprocess.run([*COMPILE, "-o", target, FOLDER / file], check=True)
+    return objects
 
-    def passes(self) -> bool:
-        """Whether the tests pass on the core as it is."""
-        library = self._folder / "core.so"
-        subprocess.run(["gcc", "-shared", "-o", library, *self._objects.values()], check=True)
-        return self._tests_pass(library)
 
-    @staticmethod
-    def _arguments() -> list[str]:
-        files = [str(HERE / name) for name in TESTS]
-        return ["-x", "-p", "no:cacheprovider", "-p", "no:rerunfailures", "-o", "addopts=", "-k", CHOSEN, *files]
+def noticed(name: str, text: str, folder: Path, objects: dict[str, Path]) -> bool:
+    """Whether the tests fail or hang on this text of the file, or it does not even compile."""
+    source, target, core = folder / name, folder / "mutant.o", folder / "mutant.so"
+    source.write_text(text)
+    if subprocess.run([*COMPILE, "-o", target, source], stderr=subprocess.DEVNULL, check=False).returncode:
+        return True
+    parts = [target if file == name else made for file, made in objects.items()]
+    subprocess.run(["gcc", "-shared", "-o", core, *parts], check=True)
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(run_tests(core))
+        finally:
+            os._exit(1)
+    return os.waitpid(child, 0)[1] != 0
 
-    def _compile(self, text: str) -> bool:
-        # Always under one name, since the name is written into the object.
-        source = self._folder / "mutant.c"
-        source.write_text(text)
-        flags = [*FLAGS, "-O2", "-Wno-error", "-w", f"-I{FOLDER}"]
-        done = subprocess.run(
-            ["gcc", *flags, "-c", "-o", self._folder / "new.o", source], capture_output=True, check=False
-        )
-        return done.returncode == 0
 
-    def _tests_pass(self, library: Path) -> bool:
-        """In a fork: what a mutant does to memory, or an endless loop, ends with it."""
-        child = os.fork()
-        if child == 0:
-            silence = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(silence, 1)
-            os.dup2(silence, 2)
-            resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
-            os.environ["FIRMWARE_LIBRARY"] = str(library)
-            os._exit(int(pytest.main(["-qq", *self._arguments()])))
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+def run_tests(core: Path) -> int:
+    """The tests on this library; a mutant that never ends is ended by the clock."""
+    signal.alarm(60)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    host.library.cache_clear()
+    host.compile_core = lambda *_: core
+    options = ["-qx", "-p", "no:cacheprovider", "-o", "addopts=", "-k", f"not Twin and not {BYTES_ONLY}"]
+    return int(pytest.main([*options, *(str(ROOT / "tests" / "firmware" / test) for test in TESTS)]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

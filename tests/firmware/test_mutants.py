@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.firmware.mutants import mutants
+import pytest
+
+from tests.firmware.mutants import mutants, survivors
 
 KNOWN = Path(__file__).parent / "mutants.txt"
-FILES = ("parts.c", "outputs.c")
-ROOT = Path(__file__).parents[2]
 
 
 def known() -> dict[str, str]:
@@ -18,7 +18,15 @@ def known() -> dict[str, str]:
 
 
 def test_the_list_names_mutants_that_exist() -> None:
-    existing = {name for file in FILES for name, _ in mutants(file)}
+    existing = {name for file in ("parts.c", "outputs.c") for name, _ in mutants(file)}
     assert len(existing) > 200
     assert set(known()) <= existing
     assert all(why.startswith("    ") for why in known().values())
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("file", ["parts.c", "outputs.c"])
+def test_every_mutant_is_noticed_or_listed(file: str) -> None:
+    found = set(survivors(file))
+    assert sorted(found - set(known())) == []
+    assert sorted(name for name in set(known()) - found if name.startswith(file)) == [], "noticed by now: off the list"
