@@ -104,7 +104,7 @@ def _known(config: StationConfig, plc: PlcConfig, line: Line) -> dict[int, str]:
 
 def _load(config: StationConfig, recipe_id: str, like: Line) -> Line:
     recipe = find_recipe(config.path(config.station.recipe).parent, recipe_id)
-    return Line(recipe, config.line, like.calibration_id, like.plane)
+    return Line(recipe, config.line, like.calibration_id, like.plane, like.sorters)
 
 
 def _networks(plc: PlcConfig) -> list[Network]:
