@@ -43,6 +43,16 @@ class Why(enum.IntEnum):
     CONTRADICTION = 12
 
 
+class Confirmed(enum.IntEnum):
+    """What is known of a rejected part's way. `SORTED`: its sorter was fired for it, and the gate's sensor need not see
+    it; the gate rejects it all the same."""
+
+    UNKNOWN = 0
+    SEEN = 1
+    MISSED = 2
+    SORTED = 3
+
+
 class Mode(enum.IntEnum):
     """What the controller does. Its line-run output is energised in `RUN` only."""
 
@@ -76,6 +86,21 @@ class Order(enum.IntEnum):
     RUN = 1
     STOP = 2
     RESET = 3
+
+
+class Answer(enum.IntEnum):
+    """What came of FIRE. Only `FIRED` moved an output.
+
+    `NOT_READY`: the mode is not READY. `NOT_AT_REST`: belt or gate moved within the last second, or, without an
+    encoder, what was on the belt may still be. `BUSY`: a part is at the gate or before its sorter, or the output has
+    not rested for its shortest time. `NO_OUTPUT`: there is none of that number, or no pulse of that length.
+    """
+
+    FIRED = 1
+    NOT_READY = 2
+    NOT_AT_REST = 3
+    BUSY = 4
+    NO_OUTPUT = 5
 
 
 class Encoder(enum.IntEnum):

@@ -13,11 +13,6 @@ from inspector.types import Frame, InspectionRecord, Verdict
 from inspector.vision.drift import Drift, DriftLimits, DriftWatch
 
 EVERY = 4
-_ADVICE = {
-    "lamp_drift": "clean or replace the lamp, check ExposureTime and Gain; then python -m calibration illumination",
-    "focus_drift": "clean the lens, check its focus ring; then python -m calibration illumination",
-    "camera_moved": "fasten the camera; then python -m calibration plane and illumination",
-}
 
 
 class DriftAlarms:
@@ -45,8 +40,7 @@ class DriftAlarms:
                 passage.alarms.settle(code)
         for drift in drifts:
             severity = "stop" if drift.level == "stop" else "warning"
-            text = f"{drift.text} (limit {drift.limit:g})"
-            passage.alarms.raise_(drift.code, text, _ADVICE[drift.code], severity)
+            passage.alarms.raise_(drift.code, severity, **_told(drift))
         self._levels = now
         if "stop" in now.values():
             # After the reset a full look decides again, not the pictures from before the repair.
@@ -54,3 +48,13 @@ class DriftAlarms:
             self._levels = {}
             passage.order(Cause.STOP)
             passage.order(Cause.HOLD)
+
+
+def _told(drift: Drift) -> dict[str, str]:
+    """Value and limit as the alarm's words have them."""
+    if drift.code == "camera_moved":
+        return {"found": f"{drift.value:.1f} px", "limit": f"{drift.limit:g} px"}
+    return {
+        "found": f"{drift.value:+.1%}" if drift.code == "lamp_drift" else f"{drift.value:.0%}",
+        "limit": f"{drift.limit:.0%}",
+    }

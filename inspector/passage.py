@@ -15,7 +15,7 @@ from firmware_bridge import events
 from firmware_bridge.protocol import Fault, Mode, Status
 from inspector.alarms import Alarms
 from inspector.clock import Clock
-from inspector.outcomes import outcome_of
+from inspector.outcomes import outcome_of, part_of
 from inspector.sender import Sender
 from inspector.state import Cause, State, after
 from inspector.tracker import OpenPart, Tracker, not_inspected
@@ -26,7 +26,6 @@ from inspector.types import (
     Inspection,
     InspectionRecord,
     OutcomeKind,
-    Part,
     Reason,
     RejectOutcome,
     Verdict,
@@ -35,6 +34,7 @@ from inspector.types import (
 _HELD_FRAMES = 2
 # The controller's word on a trigger may be lost and asked for again; a frame older than this came from nowhere.
 _FRAME_WAITS_NS = 500_000_000
+_MAINTAINED = Reason(code="maintenance", text="outputs were fired by hand meanwhile")
 
 Recorder = Callable[[InspectionRecord, Frame | None, Bookmark], bool]
 
@@ -66,6 +66,7 @@ class Passage:
         self.counts = dict.fromkeys((Verdict.PASS, Verdict.REJECT, Verdict.NOT_INSPECTED), 0)
         self.records = 0
         self.strays = 0
+        self._in_maintenance = False
         self.on_judged: Callable[[Inspection, Frame], None] = lambda _inspection, _frame: None
         self.on_closed: Callable[[InspectionRecord], None] = lambda _record: None
 
@@ -96,21 +97,15 @@ class Passage:
         return frames
 
     def _see(self, event: events.PartSeen) -> None:
-        part = Part(
-            part_id=event.part_id,
-            seen_tick=event.seen_count,
-            due_tick=event.due_count,
-            seen_at_ns=event.seen_at_ns,
-            recipe_id=self.recipe_id,
-        )
-        self._tracker.see(part, self._clock.utc())
+        self._tracker.see(part_of(event, self.recipe_id), self._clock.utc())
         if event.seen_at_ns < self._started_ns:
             reason = Reason(code="restarted", text="the part was on the belt when the station started")
             self._judge_without_frame(event.part_id, reason)
+        elif self._in_maintenance:
+            self._judge_without_frame(event.part_id, _MAINTAINED)
 
     def _lose(self, event: events.PartLost) -> None:
-        part = Part(part_id=event.part_id, seen_tick=0, due_tick=0, seen_at_ns=0, recipe_id=self.recipe_id)
-        self._tracker.see(part, self._clock.utc())
+        self._tracker.see(part_of(event, self.recipe_id), self._clock.utc())
         self._close(RejectOutcome(part_id=event.part_id, kind=OutcomeKind.UNCONFIRMED, reason=event.why.upper()))
 
     def _hear_link(self, event: events.Event) -> None:
@@ -118,13 +113,11 @@ class Passage:
             self.alarms.settle("controller_lost")
             self._move(Cause.READY)
             if event.was_reset:
-                self._hold(
-                    "controller_reset", "the reject controller was reset", "check the belt, then reset and start"
-                )
+                self._hold("controller_reset")
         elif isinstance(event, events.LinkLost):
-            self.alarms.raise_("controller_lost", "no answer from the reject controller", "check its cable and power")
+            self.alarms.raise_("controller_lost")
         elif isinstance(event, events.Refused):
-            self.alarms.raise_("controller_refused", event.text, "flash the controller with this version's firmware")
+            self.alarms.raise_("controller_refused", trouble=event.text)
             self._move(Cause.ABORT)
 
     def watch(self, status: Status | None, settled: bool) -> None:
@@ -137,10 +130,7 @@ class Passage:
         if settled and status.mode == Mode.RUN and self.state is State.IDLE:
             self._move(Cause.START)
         if status.mode == Mode.SHUT_DOWN and self.state in (State.EXECUTE, State.IDLE):
-            fault = Fault(status.fault).name.lower()
-            self._hold(
-                f"controller_{fault}", f"the reject controller stopped the belt: {fault}", "remove the cause, reset"
-            )
+            self._hold(f"controller_{Fault(status.fault).name.lower()}")
 
     # -- what the camera says --------------------------------------------------------------------------------------
 
@@ -160,10 +150,12 @@ class Passage:
         """The inspection of a bound frame; never an exception, never a PASS unless the station may give one."""
         assert frame.part_id is not None
         if self.state is State.ABORTED:
-            return self._without(frame, Reason(code="station_aborted", text="the station cannot record"))
-        if frame.status is not FrameStatus.OK:
-            return self._without(frame, Reason(code="frame_incomplete", text=f"the camera says {frame.status}"))
-        return self.inspect(frame)
+            reason = Reason(code="station_aborted", text="the station cannot record")
+        elif frame.status is not FrameStatus.OK:
+            reason = Reason(code="frame_incomplete", text=f"the camera says {frame.status}")
+        else:
+            return self.inspect(frame)
+        return not_inspected(frame.part_id, frame.frame_id, reason, self.recipe_id)
 
     def finish(self, inspection: Inspection, frame: Frame) -> None:
         """Tell the controller, and keep what was decided until it answers."""
@@ -209,9 +201,9 @@ class Passage:
         self.alarms.settle(code)
         return ""
 
-    def abort(self, code: str, text: str, advice: str) -> None:
+    def abort(self, code: str, **fields: str) -> None:
         """Something broke that no part may pass under: the belt is stopped and nothing is judged any more."""
-        self.alarms.raise_(code, text, advice)
+        self.alarms.raise_(code, **fields)
         self._send.stop()
         self._move(Cause.ABORT)
 
@@ -220,6 +212,14 @@ class Passage:
         self.inspect, self.recipe_id = inspect, recipe_id
         for part_id in self._tracker.unjudged():
             self._judge_without_frame(part_id, Reason(code="recipe_changed", text="it lay on the belt"))
+
+    def maintain(self, on: bool) -> None:
+        """In maintenance, what lies on the belt or is seen is rejected, PASS sent or not: a hand may have moved it."""
+        self._in_maintenance = on
+        for part_id in self._tracker.unjudged() if on else ():
+            self._judge_without_frame(part_id, _MAINTAINED)
+        for part_id in self._tracker.passing() if on else ():
+            self._send.judge(part_id, Verdict.NOT_INSPECTED)
 
     # -- records ---------------------------------------------------------------------------------------------------
 
@@ -255,10 +255,7 @@ class Passage:
             truth=part.source,
         )
         self.counts[record.verdict] += 1
-        boot, number = outcome.part_id >> 32, outcome.part_id & 0xFFFFFFFF
-        oldest = self._tracker.oldest_open()
-        first = oldest & 0xFFFFFFFF if oldest is not None and oldest >> 32 == boot else number + 1
-        row = (record, part.image, Bookmark(boot, first))
+        row = (record, part.image, self._tracker.bookmark(outcome.part_id))
         if not self._unrecorded and self._record(*row):
             self.records += 1
         else:
@@ -271,12 +268,8 @@ class Passage:
         if open_part.part.seen_at_ns < self._started_ns:
             text = "judged PASS by the station's process before this one, which ended before it could record it"
             return replace(inspection, verdict=Verdict.PASS, reasons=(Reason(code="restarted", text=text),))
-        self.abort("passed_unearned", "the controller passed a part that was not judged PASS", "replace the controller")
+        self.abort("passed_unearned")
         return inspection
-
-    def _without(self, frame: Frame, reason: Reason) -> Inspection:
-        assert frame.part_id is not None
-        return not_inspected(frame.part_id, frame.frame_id, reason, self.recipe_id)
 
     def _judge_without_frame(self, part_id: int, reason: Reason) -> None:
         inspection = not_inspected(part_id, None, reason, self.recipe_id)
@@ -288,6 +281,6 @@ class Passage:
     def _move(self, cause: Cause) -> None:
         self.state = after(self.state, cause) or self.state
 
-    def _hold(self, code: str, text: str, advice: str) -> None:
-        self.alarms.raise_(code, text, advice)
+    def _hold(self, code: str) -> None:
+        self.alarms.raise_(code)
         self._move(Cause.HOLD)

@@ -60,6 +60,7 @@ LEVELS = {
     "plc_jobs": 8,
     "plc_monitor": 8,
     "plc_side": 8,
+    "upkeep": 8,
     "plc_controller": 8,
     "plc_wiring": 8,
     "simulated_plc": 8,
@@ -79,7 +80,7 @@ LEVELS = {
 }
 MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web", "spc", "agreement"}
-WEB_MAY |= {"jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
+WEB_MAY |= {"alarms", "jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
 READ_SIDE = {"reader", "rows", "asked", "search", "sums", "quarters", "pictures", "nearest"}
 ONLY_IN = {
     "cv2": {

@@ -149,7 +149,7 @@ def test_a_controller_that_passes_what_we_did_not_aborts_the_station(rig: Rig) -
 
 def test_an_aborted_station_passes_nothing(rig: Rig) -> None:
     rig.see(1)
-    rig.passage.abort("record_failed", "disk full", "free it")
+    rig.passage.abort("record_failed", trouble="disk full")
     inspection = rig.passage.take(rig.frame(1, 1200))
     assert inspection is not None
     assert inspection.verdict is Verdict.NOT_INSPECTED

@@ -46,13 +46,12 @@ class DriftLimits:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One drift: `value` and `limit` in the unit of its limit, `level` what follows."""
+    """One drift: `value` against the positive `limit` in the same unit, a share or pixels; `level` is what follows."""
 
     code: Literal["lamp_drift", "focus_drift", "camera_moved"]
     level: Literal["warn", "stop"]
     value: float
     limit: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +140,18 @@ class DriftWatch:
         lamp = float(np.median([one.mean_grey for one in self._seen])) / self._baseline.mean_grey - 1
         focus = 1 - float(np.median([one.focus for one in self._seen])) / self._baseline.focus
         told = [
-            _drift("lamp_drift", abs(lamp), limits.lamp_warn, limits.lamp_stop, f"brightness changed by {lamp:+.1%}"),
-            _drift("focus_drift", focus, limits.focus_warn, limits.focus_stop, f"edges {focus:.0%} less steep"),
+            _drift("lamp_drift", lamp, limits.lamp_warn, limits.lamp_stop),
+            _drift("focus_drift", max(0.0, focus), limits.focus_warn, limits.focus_stop),
         ]
         moved = [one.moved_px for one in self._seen if one.moved_px is not None]
         if moved:
-            far = float(np.median(moved))
-            text = f"the machine is seen {far:.1f} px from where it was: the camera has moved"
-            told.append(_drift("camera_moved", far, limits.moved_warn_px, limits.moved_stop_px, text))
+            told.append(_drift("camera_moved", float(np.median(moved)), limits.moved_warn_px, limits.moved_stop_px))
         return tuple(one for one in told if one is not None)
 
 
 def _drift(
-    code: Literal["lamp_drift", "focus_drift", "camera_moved"], value: float, warn: float, stop: float, text: str
+    code: Literal["lamp_drift", "focus_drift", "camera_moved"], value: float, warn: float, stop: float
 ) -> Drift | None:
-    if value >= stop:
-        return Drift(code, "stop", value, stop, text)
-    return Drift(code, "warn", value, warn, text) if value >= warn else None
+    if abs(value) >= stop:
+        return Drift(code, "stop", value, stop)
+    return Drift(code, "warn", value, warn) if abs(value) >= warn else None

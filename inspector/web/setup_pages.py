@@ -17,7 +17,8 @@ from inspector.config import StationConfig
 from inspector.errors import ConfigError
 from inspector.web.job_pages import ask_job, go_to, jobs_of
 from inspector.web.roles import Role, require
-from inspector.web.shell import render
+from inspector.web.said import alarm_words
+from inspector.web.shell import render, words_of
 from inspector.web.words import mark
 
 pages = APIRouter(include_in_schema=False, dependencies=[Depends(require(Role.INTEGRATOR))])
@@ -50,7 +51,15 @@ def health_page(request: Request) -> HTMLResponse:
     facts = [(words, groups.get(group, {}).get(key, "-")) for group, key, words in FACTS if groups]
     checks = jobs_of(request).all("check")
     done = next((job for job in checks if job.state == "done"), None)
-    context: dict[str, Any] = {"facts": facts, "told": told, "job": done, "served": jobs_of(request).served()}
+    words = words_of(request)
+    alarms = [] if told is None else [(one.severity, *alarm_words(words, one)) for one in told.alarms]
+    context: dict[str, Any] = {
+        "facts": facts,
+        "told": told,
+        "alarms": alarms,
+        "job": done,
+        "served": jobs_of(request).served(),
+    }
     context["waiting"] = next((job for job in checks if not job.over), None)
     return render(request, "health.html", result=done.result() if done else {}, **context)
 

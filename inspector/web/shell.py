@@ -7,6 +7,7 @@ event loop; one template environment for each language, since an environment's g
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fastapi.responses import HTMLResponse
 from inspector.web.errors import ApiError
 from inspector.web.menu import pages_for
 from inspector.web.roles import NOBODY, Role, Who, who_asks
+from inspector.web.said import reason_words
 from inspector.web.words import LANGUAGES, PSEUDO, Words, chosen_language
 
 HERE = Path(__file__).parent
@@ -118,6 +120,12 @@ def _environment(words: Words) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        _=words, languages=LANGUAGES, themes=THEMES, diagonals=DIAGONALS, Role=Role, language=words.language
+        _=words,
+        why=partial(reason_words, words),
+        languages=LANGUAGES,
+        themes=THEMES,
+        diagonals=DIAGONALS,
+        Role=Role,
+        language=words.language,
     )
     return environment

@@ -14,7 +14,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from inspector.web.login import panel_names
 from inspector.web.roles import Role, require
-from inspector.web.shell import DIAGONALS, THEMES, own_path, render
+from inspector.web.said import for_script
+from inspector.web.shell import DIAGONALS, THEMES, own_path, render, words_of
 from inspector.web.words import LANGUAGES, PSEUDO
 
 pages = APIRouter(include_in_schema=False)
@@ -25,10 +26,10 @@ _YEAR_S = 365 * 24 * 3600
 async def live_page(request: Request) -> HTMLResponse:
     """The operator's page."""
     config = request.app.state.config
-    scripts = ("picture.js", "rejects.js", "commands.js", "pin.js", "live.js")
+    scripts = ("said.js", "picture.js", "rejects.js", "commands.js", "pin.js", "live.js")
     names = await asyncio.to_thread(panel_names, request)
     context = {"yield_target": config.web.yield_target, "camera": config.camera.name, "names": names}
-    return render(request, "live.html", scripts=scripts, **context)
+    return render(request, "live.html", scripts=scripts, said=for_script(words_of(request)), **context)
 
 
 @pages.get("/more", dependencies=[Depends(require(Role.WATCH))])

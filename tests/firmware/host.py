@@ -38,8 +38,6 @@ CORE = ("parts.c", "outputs.c", "belt.c", "inputs.c", "comms.c", "framing.c")
 FLAGS = ("-std=gnu99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=default")
 MS = 2000
 GATE, CAMERA, LINE_RUN = 1, 16, 32
-# Elsewhere only for `mutants`.
-SOURCES = Path(os.environ.get("FIRMWARE_SOURCES", FOLDER))
 # Where `gcov` data goes when test_coverage.py runs the tests of this folder; nowhere otherwise.
 COVERAGE = os.environ.get("FIRMWARE_COVERAGE", "")
 
@@ -69,7 +67,7 @@ def library() -> ctypes.CDLL:
     """The core as it is, compiled once for all tests."""
     if COVERAGE:
         return load(compile_core(Path(COVERAGE), flags=("-O0", "--coverage")))
-    return load(compile_core(Path(tempfile.mkdtemp(prefix="firmware-")), SOURCES))
+    return load(compile_core(Path(tempfile.mkdtemp(prefix="firmware-"))))
 
 
 def broken(folder: Path, file: str, find: str, put: str) -> ctypes.CDLL:
@@ -91,6 +89,7 @@ def load(path: Path) -> ctypes.CDLL:
         "host_new": ([], None),
         "host_start": ([u32, u32, u8, u32, u32], None),
         "host_encoder": ([u32, ctypes.c_bool], None),
+        "host_belt": ([u32, ctypes.POINTER(u32), u8], None),
         "host_turn_every": ([u32], None),
         "host_inputs": ([u8], None),
         "host_stick": ([u8], None),

@@ -10,12 +10,17 @@ import pytest
 from firmware_bridge import framing
 from firmware_bridge.flash import FLASH_BYTES, FOLDER, HAL, RAM_BYTES, build
 from firmware_bridge.protocol import (
+    Answer,
     Command,
     Commit,
     Counters,
     Encoder,
+    Fault,
+    Fire,
+    Fired,
     Hello,
     Ident,
+    Input,
     Judge,
     Key,
     Mode,
@@ -26,7 +31,7 @@ from firmware_bridge.protocol import (
     config_crc,
 )
 from tests.firmware.bench import BUSY, ENCODER, QUIET, SORTERS, Bench, feed, moved
-from tests.firmware.board import GATE, LINE_RUN, MS, TICK, Board
+from tests.firmware.board import GATE, LINE_RUN, MS, SORTER_2, TICK, US, Board
 from tests.firmware_bridge.made import SETTINGS
 
 SRAM = range(0x100, 0x900)
@@ -212,4 +217,85 @@ def test_a_whole_configuration_may_come_in_one_burst() -> None:
     board.chip.write(framing.encode(b"\x08"))
     board.run_ms(10)
     assert board.last(Counters).overruns == 0
+    board.close()
+
+
+def fire(board: Board, serial: int, output: int, pulse_ms: int) -> str:
+    board.say(Fire(serial, output, pulse_ms))
+    board.run_ms(3)
+    fired = board.last(Fired)
+    assert isinstance(fired, Fired)
+    assert fired.serial == serial
+    return Answer(fired.answer).name
+
+
+@pytest.mark.parametrize("values", [BUSY, QUIET], ids=["encoder", "clock"])
+def test_the_chip_makes_the_pulse_to_20_us_and_never_in_run(values: dict[Key, int]) -> None:
+    board = Board()
+    board.start(values | SORTERS | {Key.MAX_ON_MS: 60}, go=False)
+    board.run_ms(1000)
+    assert fire(board, 1, 0, 25) == "FIRED"
+    board.run_ms(1100)
+    assert fire(board, 2, 0, 500) == "FIRED"
+    board.run_ms(1100)
+    assert fire(board, 3, 2, 15) == "FIRED"
+    board.run_ms(50)
+    lengths = {mask: [off - on for (on, _), (off, _) in zip(m[::2], m[1::2], strict=True)]
+               for mask, m in ((GATE, board.moved(GATE)), (SORTER_2, board.moved(SORTER_2)))}  # fmt: skip
+    off_by = [abs(got - wanted * MS) / US for got, wanted in zip(
+        lengths[GATE] + lengths[SORTER_2], (25, 60, 15), strict=True)]  # fmt: skip
+    print("pulses off by", [f"{us:.2f} us" for us in off_by])
+    assert max(off_by) <= 20
+    board.say(Command(Order.RUN))
+    board.run_ms(100)
+    assert board.chip_outputs() & LINE_RUN
+    edges = len(board.moved(GATE)), len(board.moved(SORTER_2))
+    for serial, output in ((4, 0), (5, 2)):
+        assert fire(board, serial, output, 25) == "NOT_READY"
+    board.run_ms(100)
+    assert (len(board.moved(GATE)), len(board.moved(SORTER_2))) == edges
+    assert board.status().mode == Mode.RUN
+    board.close()
+
+
+def test_the_valve_is_open_before_and_while_the_belt_runs_in_every_piece_of_a_purge() -> None:
+    """Stopped for longer than the valve may blow, then shut down and reset: what lay there at power-up is blown out."""
+    board = Board()
+    low_air = {Key.ENERGISED_PASSES: 0, Key.LEAD_MS: 5, Key.MAX_ON_MS: 100, Key.INPUTS: int(Input.LOW_AIR)}
+    board.chip.pin(board.chip.cycle, "B", 3, False)
+    board.start(BUSY | low_air, go=False)
+
+    def move(ms: int) -> None:
+        board.chip.encoder(ENCODER)
+        board.run_ms(ms)
+        board.chip.encoder(0)
+
+    def order(which: Order) -> None:
+        board.say(Command(which))
+        board.run_ms(8)
+
+    order(Order.RUN)
+    move(20)
+    order(Order.STOP)
+    board.run_ms(200)
+    order(Order.RUN)
+    move(20)
+    board.chip.pin(board.chip.cycle, "B", 3, True)
+    board.run_ms(30)
+    assert board.status().fault == Fault.LOW_AIR
+    board.chip.pin(board.chip.cycle, "B", 3, False)
+    board.run_ms(200)
+    order(Order.RESET)
+    at = board.chip.cycle
+    order(Order.RUN)
+    assert board.status().mode == Mode.RUN
+    move(1500 * ENCODER // MS - 2)
+    starts = [cycle for cycle, on in board.moved(LINE_RUN) if on]
+    gate = board.moved(GATE)
+    assert [on for _, on in gate] == [True, False, True, False, True], "the third purge is whole, and not over yet"
+    for start, (opened, _) in zip(starts, gate[::2], strict=True):
+        assert 5 * MS <= start - opened <= 7 * MS
+    assert gate[-1][0] > at
+    move(4)
+    assert not board.chip_outputs() & GATE
     board.close()

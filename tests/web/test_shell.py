@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from inspector.alarms import WORDS
 from inspector.errors import ConfigError
 from inspector.web import menu, words
 from inspector.web.app import create_app
@@ -130,9 +131,10 @@ def _said():
     """Every message of the templates, scripts and modules, as Babel finds it."""
     methods = [("**.py", "python"), ("templates/**.html", "jinja2"), ("pages/**.js", "javascript")]
     keywords = {"_": None, "mark": None}
-    return {
+    said = {
         found[2] for found in extract.extract_from_dir(WEB, methods, keywords=keywords) if isinstance(found[2], str)
     }
+    return said | {text for wording in WORDS.values() for text in wording}
 
 
 def test_every_message_has_its_chinese_and_babel_reads_the_file_as_we_do():

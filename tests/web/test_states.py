@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from inspector.alarms import WORDS, Alarms
 from inspector.clock import SystemClock
 from inspector.link.messages import Heat
 from inspector.people import audit
 from inspector.people.accounts import Accounts, Role
 from inspector.people.audit import Actor
 from inspector.people.store import WebStore
-from inspector.types import Measurement, Verdict
+from inspector.types import Measurement, Reason, Verdict
 from inspector.web import menu
+from inspector.web.said import REASONS
+from inspector.web.words import Words
 
 from .fakes import ALARM, FakeLine, WebProcess, counts_after, make_config, make_event, until
 from .seen import OVERFLOW, Seen
@@ -264,3 +267,34 @@ def test_a_pin_is_asked_for_in_place_and_then_it_is_done(browser, tmp_path):
     web.close()
     line.close()
     store.close()
+
+
+@pytest.mark.parametrize("language", ["zh", "pseudo"])
+def test_alarms_and_reasons_of_the_line_are_said_in_the_reader_s_language(browser, shared, language):
+    line, web = shared
+    alarms = Alarms(SystemClock())
+    alarms.raise_("controller_eye_stuck")
+    alarms.raise_("camera_lost", trouble="<b>no frame</b> for 3 s")
+    unknown = replace(ALARM, code="of_a_newer_version")
+    line.alarms = (*alarms.all(), unknown)
+    reason = Reason(code="no_frame", text="English from the line")
+    line.parts = lambda number: make_event(number, Verdict.NOT_INSPECTED, reasons=(reason,))
+    context = browser.new_context()
+    context.add_cookies([{"name": "lang", "value": language, "url": web.url}])
+    seen, words = Seen(context.new_page(), web.url), Words(language)
+    seen.page.wait_for_selector("#alarm-list button")
+    seen.wait_until("() => document.getElementById('detail').innerText.includes('#')")
+    told = seen.text("alarm-list")
+    assert words(WORDS["camera_lost"].text, trouble="<b>no frame</b> for 3 s") in told
+    for wanted in (*WORDS["controller_eye_stuck"], WORDS["camera_lost"].advice):
+        assert words(wanted) in told
+        assert wanted not in told
+    assert (unknown.text in told, unknown.advice in told) == (True, True)  # English is better than nothing
+    assert words(REASONS["no_frame"]) in seen.text("detail")
+    assert seen.troubles == []
+    if language == "zh":
+        assert "光电眼" in told
+        assert "图像未及时到达" in seen.text("detail")
+    seen.page.goto(f"{web.url}/health")
+    assert words(WORDS["controller_eye_stuck"].advice) in seen.page.inner_text("main")
+    context.close()

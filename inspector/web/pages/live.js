@@ -7,6 +7,7 @@ import { SILENCE_MS, _, byId, element, heard, listen, mode, text, time } from ".
 import { command } from "./commands.js";
 import { frozen, pictured, show, thaw, unchecked } from "./picture.js";
 import { partName } from "./rejects.js";
+import { alarmWords, reasonWords } from "./said.js";
 
 /** The part that is shown, and when it came (performance.now). Forgotten with the connection. */
 const shown = {
@@ -30,9 +31,7 @@ const SEVERITIES = ["stop", "high", "medium", "warning", "low"];
 function why(/** @type {any} */ part) {
   const reason = part.reasons[0];
   if (!reason) return part.score === null ? "" : _("score {score}", { score: part.score.toFixed(2) });
-  const numbers = reason.value === null ? "" : ` ${reason.value.toFixed(2)}`;
-  const limit = reason.limit === null ? "" : ` ${_("(limit {limit})", { limit: reason.limit.toFixed(2) })}`;
-  return `${(reason.text || reason.code).replaceAll("_", " ")}${numbers}${limit}`;
+  return reasonWords(reason);
 }
 
 /** What keeps this page from knowing anything of now; null where nothing does. */
@@ -162,7 +161,8 @@ function alarmItem(/** @type {any} */ alarm) {
   const item = element("li", "", alarm.severity);
   const since = _("(since {time})", { time: time(new Date(alarm.since_utc)) });
   const words = element("div", "");
-  words.append(element("b", alarm.text), element("span", `${alarm.advice} ${since}`));
+  const [what, todo] = alarmWords(alarm);
+  words.append(element("b", what), element("span", `${todo} ${since}`));
   const button = element("button", _("Acknowledge"));
   button.addEventListener("click", () => { void command("ack", { code: alarm.code }); });
   const icon = document.createElementNS("http://www.w3.org/2000/svg", "svg");

@@ -4,6 +4,7 @@
 
 import { _, byId, element, listen, mode, time } from "./channel.js";
 import { drawBoxes } from "./picture.js";
+import { reasonWords, said } from "./said.js";
 
 const SHOWN = 6;
 const PAUSE_MS = 1500;
@@ -16,7 +17,8 @@ let openedAt = /** @type {number | null} */ (null);
 
 /** @param {string} id */
 export const partName = (id) => `#${BigInt(id) & 0xffffffffn} / ${BigInt(id) >> 32n}`;
-const what = (/** @type {any} */ record) => (record.defects[0]?.label ?? record.reasons[0]?.code ?? "-").replaceAll("_", " ");
+const what = (/** @type {any} */ record) =>
+  record.defects[0]?.label.replaceAll("_", " ") ?? (record.reasons.length ? said(record.reasons[0].code) : "-");
 
 async function refresh(/** @type {number} */ rejected) {
   if (asking || rejected === known || performance.now() - askedAt < PAUSE_MS) return;
@@ -51,11 +53,7 @@ function show(/** @type {any[]} */ records) {
 
 async function open(/** @type {any} */ record) {
   const lines = [`${partName(record.part_id)}   ${time(new Date(record.seen_at_utc))}`];
-  for (const { code, text, value, limit } of record.reasons) {
-    const number = value === null ? "" : ` ${value.toFixed(2)}`;
-    const bound = limit === null ? "" : ` ${_("(limit {limit})", { limit: limit.toFixed(2) })}`;
-    lines.push(`${(text || code).replaceAll("_", " ")}${number}${bound}`);
-  }
+  lines.push(...record.reasons.map(reasonWords));
   if (record.image !== "kept") lines.push(_("no picture"));
   byId("sheet-text").textContent = lines.join("\n");
   byId("sheet").hidden = false;

@@ -1,0 +1,65 @@
+"""What the line says of alarms and reasons, in the language of whoever reads it.
+
+What it is: words for the line's codes. What it is not: the codes (`inspector.alarms`, docs/errors.md): one without
+words here is shown as the line said it, in English. Any thread.
+"""
+
+from __future__ import annotations
+
+import json
+
+from inspector.alarms import WORDS
+from inspector.types import Alarm, Reason
+from inspector.web.words import Words, mark
+
+REASONS = {
+    "score": mark("score"),
+    "no_frame": mark("no picture arrived in time"),
+    "late": mark("judged too late"),
+    "frame_ambiguous": mark("picture and part cannot be told together"),
+    "frame_incomplete": mark("the picture is incomplete"),
+    "black": mark("the picture is black"),
+    "blown": mark("the picture is overexposed"),
+    "blurred": mark("the picture is blurred"),
+    "frozen": mark("the same picture again"),
+    "empty": mark("nothing in the picture"),
+    "no_part": mark("no part in the picture"),
+    "two_parts": mark("two parts in the picture"),
+    "half_part": mark("the part is not whole in the picture"),
+    "hidden": mark("something hides the part"),
+    "wrong_size": mark("the picture has the wrong size"),
+    "unfit": mark("the picture is too small for a part"),
+    "score_not_a_number": mark("the model gave no score"),
+    "not_measured": mark("could not be measured"),
+    "code_unreadable": mark("the code could not be read"),
+    "code_wrong": mark("the code is not an allowed one"),
+    "restarted": mark("on the belt when the station started"),
+    "recipe_changed": mark("on the belt when the recipe was changed"),
+    "maintenance": mark("on the belt in maintenance"),
+    "station_aborted": mark("the station cannot record"),
+}
+
+
+def alarm_words(words: Words, alarm: Alarm) -> tuple[str, str]:
+    """What is so, and what to do."""
+    if alarm.code not in WORDS:
+        return alarm.text, alarm.advice
+    text, advice = (words(said, **alarm.fields) for said in WORDS[alarm.code])
+    return text, advice
+
+
+def reason_words(words: Words, reason: Reason) -> str:
+    """Why a part was not passed: our words for the code, and then what the line adds; a class or a name as it is."""
+    if reason.code not in REASONS:
+        return reason.text or reason.code.replace("_", " ")
+    said = words(REASONS[reason.code])
+    return f"{said}: {reason.text}" if reason.text else said
+
+
+def for_script(words: Words) -> str:
+    """The words of all codes as the JSON of a page; safe inside a script element."""
+    table = {
+        "alarms": {code: [words(text), words(advice)] for code, (text, advice) in WORDS.items()},
+        "reasons": {code: words(said) for code, said in REASONS.items()},
+    }
+    return json.dumps(table, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
