@@ -54,9 +54,18 @@ def test_a_memory_joins_where_it_pays(kind: str, gaussian: float, both: float, w
 
 
 def test_more_pixels_have_to_be_better_by_a_margin() -> None:
-    small, near, far = (tried("resize", "gaussian", s, side=p) for s, p in ((0.40, 256), (0.41, 512), (0.44, 512)))
+    small, near, far = (tried("resize", "gaussian", s, side=p) for s, p in ((0.40, 256), (0.41, 512), (0.43, 512)))
     assert _take([small, near])[0].spec.height == 256
     assert _take([small, far])[0].spec.height == 512
+
+
+def test_fine_pixels_count_half() -> None:
+    wide, fine = (
+        tried("rectify", "gaussian", 0.40, side=512),
+        tried("rectify", "gaussian", 0.39, features="fine", side=640),
+    )
+    assert _take([wide, fine])[1].features == "fine"
+    assert _take([wide, tried("rectify", "gaussian", 0.37, features="fine", side=640)])[1].features == "wide"
 
 
 def test_the_whole_frame_of_a_part_that_moves_about_has_to_be_better() -> None:
