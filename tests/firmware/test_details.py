@@ -287,13 +287,11 @@ def test_a_valve_cut_while_the_belt_stands_purges_before_it_runs_again() -> None
     host.run(200 * MS)
     assert not host.outputs & GATE, "its longest time"
     host.lib.host_encoder(PERIOD, False)
-    host.lib.host_encoder(0, False)
+    host.run(150 * MS)
+    assert host.rows()[2].why == Why.PURGED, "somebody moves the belt by hand"
     since = host.now
     host.say(Command(Order.RUN))
-    host.run(10 * MS)
-    host.lib.host_encoder(PERIOD, False)
     host.run(400 * MS)
-    assert host.rows()[2].why == Why.PURGED
     assert opened(host, GATE, since)[0][1] - since >= VALVE[Key.GATE_COUNT] * PERIOD
 
 
@@ -365,6 +363,7 @@ def test_a_purge_waits_for_what_lies_in_the_eye() -> None:
     host = Host()
     host.lib.host_encoder(PERIOD, False)
     host.lib.host_eye(True)
+    host.run(5 * MS)
     host.reset()
     host.run(400 * MS)  # further than an eye may be blocked, but nobody knew how far that is
     host.configure(VALVE)
