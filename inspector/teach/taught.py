@@ -7,7 +7,7 @@ What it is: fitting, cross-validated scores, and the whole as one ONNX graph. Wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -148,8 +148,9 @@ def fit_apart(
     """The model of a lesson, and the distances (n + g, cells) of each of its notions of normal, every picture being
     judged by the model without its part; `blend_maps` makes maps of them.
 
-    Places and widths are those of the n fitted pictures' distances. The whitening alone, a few hundred numbers for all
-    cells of all pictures together, has seen the picture. `step` is told (done, total).
+    Places and widths are those of the n fitted pictures' distances. The whitening alone, one rotation for all cells of
+    all pictures together, has seen the picture; of few pictures (see `refit_apart`) that is too much. `step` is told
+    (done, total).
     """
     whitening = fit_block_whitening(_sample(given.stack, _SAMPLED_ROWS)[0], given.features)
     models: list[Gaussian | Memory] = []
@@ -176,6 +177,26 @@ def fit_apart(
     top_cells = max(1, round(given.stack.shape[1] * given.features.top_share))
     taught = Taught(features=given.features, whitening=whitening, context=context, blends=blends, top_cells=top_cells)
     return taught, distances
+
+
+def refit_apart(
+    given: Lesson, method: Method, *, shrink: float, seed: int, step: Callable[[int, int], None]
+) -> tuple[Taught, list[Floats]]:
+    """As `fit_apart`, without guests, by a second fit for each part: not even the whitening has seen its pictures."""
+    whole, _ = fit_apart(given, method, shrink=shrink, seed=seed, step=step)
+    distances = [np.empty(given.stack.shape[:2], np.float32) for _ in whole.blends]
+    for part in np.unique(given.groups):
+        held = given.groups == part
+        others = np.unique(given.groups[~held], return_inverse=True)[1]
+        without = lesson(given.stack[~held], given.features, given.grid, others)
+        taught, _ = fit_apart(without, method, shrink=shrink, seed=seed, step=step)
+        for every, found in zip(distances, taught.distances(given.stack[held]), strict=True):
+            every[held] = found
+    places = map(_place, distances)
+    blends = tuple(
+        replace(blend, middle=middle, width=width) for blend, (middle, width) in zip(whole.blends, places, strict=True)
+    )
+    return replace(whole, blends=blends), distances
 
 
 def _whitened_cells(given: Lesson, whitening: Whitening, step: Callable[[int, int], None]) -> Iterator[Floats]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from inspector.teach.choose import FEATURES
 from inspector.teach.context import fit_context
 from inspector.teach.features import fit_whitening
 from inspector.teach.gaussian import choose_shrink, find_kin, fit_gaussian
 from inspector.teach.groups import find_groups, spread_groups
 from inspector.teach.memory import fit_memory
+from inspector.teach.taught import fit_apart, lesson, refit_apart
+from tests.teach.made import quiet
 
 
 def test_gaussian_distance_is_mahalanobis() -> None:
@@ -103,3 +106,14 @@ def test_few_parts_with_many_pictures_each_are_found() -> None:
     parts = rng.normal(0, 1, (6, 30, 24)).repeat(12, axis=0)
     groups = find_groups((parts + rng.normal(0, 0.3, parts.shape)).astype(np.float16))
     assert groups.max() + 1 == 6
+
+
+def test_of_few_pictures_those_left_out_score_like_new_ones() -> None:
+    rng = np.random.default_rng(12)
+    pictures = (rng.normal(0, 1, (46, 16, 120)) + rng.normal(0, 1, (16, 120))).astype(np.float16)
+    given = lesson(pictures[:6], FEATURES["sharp"], (4, 4), np.arange(6))
+    taught, distances = refit_apart(given, "gaussian", shrink=50.0, seed=1, step=quiet)
+    fresh = taught.distances(pictures[6:])[0]
+    assert np.median(distances[0]) >= np.median(fresh)
+    _, known = fit_apart(given, "gaussian", shrink=50.0, seed=1, step=quiet)
+    assert np.median(known[0]) < np.median(fresh)
