@@ -28,7 +28,6 @@ from inspector.recipe import find_recipe
 from inspector.record.store import Store
 
 TRIGGERS = "triggers"
-_OUTPUTS = ("camera",)
 
 
 def make_side(
@@ -43,7 +42,7 @@ def make_side(
         result_timeout_ms=plc.result_timeout_ms,
         first_piece=plc.first_piece,
         plc_may_approve=plc.may_approve,
-        outputs=_OUTPUTS if parts is not None else (),
+        outputs=config.outputs,
     )
     places = Places(calibration.plane, calibration.robot)
     return PlcSide(clock, options, jobs, places, hands, parts), jobs

@@ -233,7 +233,7 @@ def build_realtime(config: StationConfig, parts: int | None, *, with_link: bool,
         camera_thread=CameraThread(camera, inbox, failed),
         recorder=recorder,
         link=link,
-        plc=connected.side,
+        side=connected.side,
         plc_server=connected.server,
         plc_monitor=connected.monitor,
     )

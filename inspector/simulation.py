@@ -86,7 +86,7 @@ class World:
         ]
         self._looked_um = 0.0
         self.on_belt: deque[PhysicalPart] = deque()
-        self.on_trigger: Callable[[int], None] = lambda _at_ns: None
+        self.on_trigger: Callable[[int], object] = lambda _at_ns: None
         self.on_gone: Callable[[PhysicalPart], None] = lambda _part: None
         self._boot = boot
         self._number = 0

@@ -48,11 +48,9 @@ class OutcomeKind(enum.IntEnum):
 class Frame:
     """One exposure.
 
-    `pixels` is uint8, `(H, W)` grey or `(H, W, 3)` BGR, C-contiguous, and is made read-only here. `frame_id`
-    counts this camera's exposures; a gap in it is a lost frame. `part_id` is None until the tracker has bound
-    the frame to a part by its time. `exposed_at_ns` is the start of exposure on the station's clock.
-
-    Raises ValueError for any other shape, dtype or memory order.
+    `pixels` is uint8, `(H, W)` grey or `(H, W, 3)` BGR, C-contiguous, and is made read-only here; ValueError for any
+    other. `frame_id` counts this camera's exposures; a gap in it is a lost frame. `part_id` is None until the tracker
+    has bound the frame to a part by its time. `exposed_at_ns` is the start of exposure on the station's clock.
     """
 
     frame_id: int
@@ -90,9 +88,9 @@ class Frame:
 class Part:
     """A part that the photo-eye saw. Made by the eye, not by an image: a part without an image still exists.
 
-    `part_id` is 64 bits: the controller's boot count in the high half, its running number in the low half, so
-    that it is never given twice. `seen_tick` is where the eye's edge lay, `due_tick` where its gate is,
-    `seen_at_ns` the edge on the station's clock, `trigger_at_ns` the camera's trigger (None until it came).
+    `part_id` is 64 bits, boot count and running number of the controller, so that it is never given twice. `plc_part`
+    is a triggering PLC's number, which may come again. `seen_tick` is where the eye's edge lay, `due_tick` where its
+    gate is, `seen_at_ns` the edge on the station's clock, `trigger_at_ns` the camera's trigger (None until it came).
     """
 
     part_id: int
@@ -100,6 +98,7 @@ class Part:
     due_tick: int
     seen_at_ns: int
     trigger_at_ns: int | None = None
+    plc_part: int | None = None
     recipe_id: str
 
     def triggered(self, at_ns: int) -> Part:

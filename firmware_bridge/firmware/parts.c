@@ -57,7 +57,6 @@ static void hold(struct part *part, uint8_t why) {
     if (part->phase == PHASE_DECIDED || part->held != WHY_OPEN)
         return;
     part->held = why;
-    parts_tell(part);
 }
 
 static void hold_all(uint8_t why) {

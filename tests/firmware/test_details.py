@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from firmware_bridge.protocol import (
+    Answer,
     Command,
     Encoder,
     Fault,
+    Fire,
+    Fired,
     Input,
     Judge,
     Key,
@@ -282,7 +285,10 @@ def test_a_purge_waits_for_what_lies_in_the_eye() -> None:
     host = Host()
     host.lib.host_encoder(PERIOD, False)
     host.lib.host_eye(True)
+    host.reset()
+    host.run(400 * MS)  # further than an eye may be blocked, but nobody knew how far that is
     host.configure(VALVE)
+    assert host.status().fault == Fault.NONE
     host.say(Lease(1, 60_000))
     ((on, off),) = purge_after(host)
     longest = VALVE[Key.GATE_COUNT] + VALVE[Key.PART_MAX_COUNT]
@@ -296,8 +302,8 @@ def test_without_an_encoder_a_stop_purges_and_no_part_on_the_belt_is_earned() ->
     part(host, 1, Verdict.PASS)
     host.say(Command(Order.STOP))
     host.run(20 * MS)
-    purges = purge_after(host)
-    assert len(purges) == 1
+    ((on, off),) = purge_after(host)
+    assert off - on >= CLOCK[Key.GATE_COUNT] * 128 - MS, "a window of the part alone would be shorter"
     assert host.rows()[1].why == Why.PURGED
     diverter = Host()
     diverter.start(LINE | CLOCK)
@@ -307,6 +313,48 @@ def test_without_an_encoder_a_stop_purges_and_no_part_on_the_belt_is_earned() ->
     diverter.run(20 * MS)
     assert not purge_after(diverter)
     assert diverter.rows()[1].why == Why.PURGED
+
+
+def test_the_valve_is_open_before_the_belt_runs_however_long_it_stood() -> None:
+    host = Host()
+    host.configure(VALVE | {Key.LEAD_MS: 50, Key.MAX_ON_MS: 500})
+    host.run(2000 * MS)
+    host.say(Lease(1, 60_000), Command(Order.RUN))
+    host.run(30 * MS)
+    assert host.outputs & (GATE | LINE_RUN) == GATE
+    host.run(30 * MS)
+    assert host.outputs & (GATE | LINE_RUN) == GATE | LINE_RUN
+
+
+@pytest.mark.parametrize("values", [VALVE, LINE | CLOCK], ids=["valve", "diverter without encoder"])
+def test_what_came_before_the_first_run_is_purged(values: dict[Key, int]) -> None:
+    host = Host()
+    host.configure(values)
+    host.lib.host_encoder(PERIOD, False)
+    part(host, 1, Verdict.PASS)
+    host.say(Lease(1, 60_000), Command(Order.RUN))
+    host.run(400 * MS)
+    assert host.rows()[1].why == Why.PURGED
+
+
+@pytest.mark.parametrize("number", [1, 5, 34])
+def test_no_test_pulse_while_the_last_decided_part_is_at_the_gate(number: int) -> None:
+    host = Host(count=50_000_000)
+    host.start(LINE | {Key.GUARD_COUNT: 1200, Key.CONFIRM_WINDOW_COUNT: 3000})
+    host.lib.host_encoder(PERIOD, False)
+    host.run(20 * MS)
+    for at in range(1, number + 1):
+        part(host, at, Verdict.REJECT)
+        host.run(60 * MS)
+    host.lib.host_encoder(0, False)
+    host.say(Command(Order.STOP))
+    host.run(1100 * MS)
+    assert host.rows()[number].why == Why.JUDGED_BAD
+    host.say(Fire(7, 0, 10))
+    host.run(10 * MS)
+    (answer,) = [m.answer for m in host.heard if isinstance(m, Fired)]
+    assert answer == Answer.BUSY
+    assert not opened(host, GATE)
 
 
 def test_an_old_configuration_leaves_nothing_behind() -> None:
@@ -333,6 +381,31 @@ def test_an_old_configuration_leaves_nothing_behind() -> None:
     assert len(opened(host, CAMERA)) == shots
 
 
+def test_nobody_waits_for_the_confirmation_of_a_part_of_the_old_configuration() -> None:
+    values = LINE | {Key.INPUTS: int(Input.CONFIRM), Key.CONFIRM_WINDOW_COUNT: 3000}
+    host = running(values)
+    part(host, 1, Verdict.REJECT)
+    host.run(120 * MS)
+    assert host.rows()[1].why == Why.JUDGED_BAD
+    host.say(Command(Order.STOP))
+    host.run(5 * MS)
+    host.configure(values)
+    host.say(Command(Order.RUN))
+    host.run(400 * MS)
+    assert host.status().fault == Fault.NONE
+
+
+@pytest.mark.parametrize(("spacing", "whys"), [(60, [Why.EARNED] * 2), (59, [Why.TOO_CLOSE] * 2)])
+def test_parts_may_be_as_close_as_the_shortest_spacing(spacing: int, whys: list[Why]) -> None:
+    host = running(LINE | {Key.DEBOUNCE_US: 50, Key.MIN_OFF_MS: 0})
+    host.part(150 * PERIOD)
+    host.run(spacing * PERIOD - 2 * MS)
+    host.part(150 * PERIOD)
+    host.say(Judge(1, 1, Verdict.PASS), Judge(1, 2, Verdict.PASS))
+    host.run(250 * MS)
+    assert [row.why for row in host.rows().values()] == whys
+
+
 # -- what is told -----------------------------------------------------------------------------------------------------
 
 
@@ -344,14 +417,22 @@ def test_a_row_says_where_it_was_decided() -> None:
     assert 0 <= host.rows()[1].decided_count - (seen + GUARDED) <= 12
 
 
+def test_a_verdict_is_told_when_it_has_come() -> None:
+    host = running(LINE)
+    part(host, 1, Verdict.PASS)
+    host.run(10 * MS)
+    row = host.rows()[1]
+    assert (row.phase, row.verdict) == (Phase.TRIGGERED, Verdict.PASS)
+
+
 def test_the_most_parts_in_flight_are_counted() -> None:
     host = running(LINE)
-    for number in (1, 2, 3):
+    for number in (1, 2, 3, 4):
         part(host, number, Verdict.PASS)
         host.run(5 * MS)
     host.run(200 * MS)
-    part(host, 4, Verdict.PASS)
-    assert counters(host).most_in_flight == 3
+    part(host, 5, Verdict.PASS)
+    assert counters(host).most_in_flight == 4
 
 
 def test_a_part_as_long_as_allowed_is_not_too_long() -> None:
@@ -388,6 +469,7 @@ def test_the_thirty_third_part_stops_the_line_and_all_are_rejected() -> None:
     # The row of the first is that of the last by now.
     whys = [Why(host.rows()[number].why) for number in range(2, 34)]
     assert whys == [Why.SHUT_DOWN] * 31 + [Why.QUEUE_FULL]
+    assert counters(host).most_in_flight == 32
     assert not opened(host, GATE)
 
 
