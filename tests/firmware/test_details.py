@@ -417,9 +417,12 @@ def test_a_row_says_where_it_was_decided() -> None:
     assert 0 <= host.rows()[1].decided_count - (seen + GUARDED) <= 12
 
 
-def test_a_verdict_is_told_when_it_has_come() -> None:
+def test_trigger_and_verdict_are_told_when_they_have_come() -> None:
     host = running(LINE)
-    part(host, 1, Verdict.PASS)
+    part(host, 1, None)
+    host.run(10 * MS)
+    assert host.rows()[1].phase == Phase.TRIGGERED
+    host.say(Judge(1, 1, Verdict.PASS))
     host.run(10 * MS)
     row = host.rows()[1]
     assert (row.phase, row.verdict) == (Phase.TRIGGERED, Verdict.PASS)
