@@ -59,6 +59,8 @@ class Around:
 def connect(around: Around) -> Connected:
     """See the module; raises what its parts raise at start-up."""
     plc = around.config.plc
+    if plc is not None:
+        plc_wiring.check_wiring(around.config, plc)
     if plc is not None and plc.wiring == plc_wiring.TRIGGERS:
         connected = _triggered_by(plc, around)
     else:
@@ -91,10 +93,6 @@ def _controlled(plc: PlcConfig | None, around: Around) -> Connected:
 
 
 def _triggered_by(plc: PlcConfig, around: Around) -> Connected:
-    camera = around.config.camera
-    if camera.kind == "opencv" and camera.trigger_source != "software":
-        text = f"[plc] wiring is 'triggers' and [camera] trigger_source {camera.trigger_source!r}, wanted 'software'"
-        raise ConfigError(text)
     put = around.inbox.put_event
     parts, boot, lost = plc_wiring.begin_parts(around.config, plc, around.store)
     firing = Firing(around.camera, around.clock, put, around.failed)

@@ -59,6 +59,7 @@ LEVELS = {
     "controllers": 8,
     "plc_jobs": 8,
     "plc_monitor": 8,
+    "plc_check": 8,
     "plc_side": 8,
     "upkeep": 8,
     "plc_controller": 8,
