@@ -125,3 +125,22 @@ def test_check_has_a_row_for_the_plc_where_there_is_one(tmp_path: Path) -> None:
         "plc": "wiring triggers, Modbus TCP 127.0.0.1:0, jobs: 1 bracket",
     }
     assert "plc" not in rows("station.toml")
+
+
+def test_a_serial_port_of_the_plc_that_is_gone_is_an_alarm_and_no_fault_of_the_controller(tmp_path: Path) -> None:
+    config = station_file(tmp_path, "plc_results.toml", ("port = 1502", 'serial = "/dev/ttyUSB99"'))
+    run = build_realtime(config, 1, with_link=False)
+    crew = run.running._crew
+    assert crew.plc_server is not None
+    seen: set[str] = set()
+    watch = run.running._watch_crew
+
+    def watched() -> None:
+        watch()
+        seen.update(alarm.code for alarm in run.running.status().alarms)
+
+    run.running._watch_crew = watched  # type: ignore[method-assign]
+    assert run.run().document["records"] == 1
+    assert "/dev/ttyUSB99" in crew.plc_server.port_error
+    assert "plc_port" in seen
+    assert "port_gone" not in seen
