@@ -132,7 +132,7 @@ def known_jobs(config: StationConfig, plc: PlcConfig, own: str) -> dict[int, str
 
 def _load(config: StationConfig, recipe_id: str, like: Line) -> Line:
     recipe = find_recipe(config.path(config.station.recipe).parent, recipe_id)
-    return Line(recipe, config.line, like.calibration_id, like.plane)
+    return Line(recipe, config.line, like.calibration_id, like.plane, like.sorters)
 
 
 def networks(plc: PlcConfig) -> list[Network]:

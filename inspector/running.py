@@ -188,7 +188,7 @@ class Running:
         recipe = find_recipe(folder, recipe_id)
         if recipe.id != self._passage.recipe_id and self._passage.state is not State.IDLE:
             raise ConfigError(_STANDS.format(state=self._passage.state))
-        return Line(recipe, self._config.line, self._line.calibration_id, self._line.plane)
+        return Line(recipe, self._config.line, self._line.calibration_id, self._line.plane, self._line.sorters)
 
     def _take_over(self, changed: Changed) -> str:
         """Between two parts: judge by what was loaded; the reason if it is refused, and the old one stays."""

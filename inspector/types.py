@@ -176,6 +176,7 @@ class Inspection:
 
     `score` is the model's part score on the calibrated scale (1.0 is the threshold), None where none was made.
     `stage_ms` has the milliseconds of every stage in order, `serial` what the code says, and `heat` makes the HeatMap.
+    `sorter` is the ejector before the gate that is to take the part out, 0 where none is.
     """
 
     part_id: int
@@ -189,20 +190,12 @@ class Inspection:
     measurements: tuple[Measurement, ...] = ()
     codes: tuple[CodeRead, ...] = ()
     serial: str = ""
+    sorter: int = 0
     recipe_id: str = ""
     recipe_rev: str = ""
     model_sha: str = ""
     calibration_id: str = ""
     heat: Any = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectCommand:
-    """What is sent to the controller for a part: its verdict, and the tick before which it counts."""
-
-    part_id: int
-    verdict: Verdict
-    due_tick: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
