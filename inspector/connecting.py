@@ -18,6 +18,7 @@ from inspector.config import PlcConfig, StationConfig
 from inspector.controllers import Controller, RejectController
 from inspector.errors import ConfigError
 from inspector.line import Line
+from inspector.outputs import outputs_of, pulses_of
 from inspector.plc_controller import Firing, PlcController, PlcSender, PlcServer
 from inspector.plc_jobs import PlcJobs
 from inspector.plc_monitor import PlcMonitor
@@ -83,8 +84,8 @@ def _controlled(plc: PlcConfig | None, around: Around) -> Connected:
         around.inbox.put_event,
         around.failed,
     )
-    controller = RejectController(bridge, thread, config.controller.pulse_ms)
-    connected = Connected(controller, ThreadSender(thread), Upkeep(around.clock, config.outputs, controller.fire))
+    controller = RejectController(bridge, thread, pulses_of(config.controller))
+    connected = Connected(controller, ThreadSender(thread), Upkeep(around.clock, outputs_of(config), controller.fire))
     if plc is not None:
         hands = Hands(around.take_line, _nothing_to_expose, controller.fire, around.inbox.put_event)
         side, connected.jobs = plc_wiring.make_side(config, plc, around.clock, around.line, hands, None)

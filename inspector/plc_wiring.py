@@ -22,6 +22,7 @@ from inspector.clock import Clock
 from inspector.config import PlcConfig, StationConfig
 from inspector.errors import ConfigError
 from inspector.line import Line
+from inspector.outputs import outputs_of
 from inspector.plc_controller import PlcServer
 from inspector.plc_jobs import PlcJobs
 from inspector.plc_results import Places
@@ -49,7 +50,7 @@ def make_side(
         result_timeout_ms=plc.result_timeout_ms,
         first_piece=plc.first_piece,
         plc_may_approve=plc.may_approve,
-        outputs=config.outputs,
+        outputs=outputs_of(config),
     )
     places = Places(calibration.plane, calibration.robot)
     return PlcSide(clock, options, jobs, places, hands, parts), jobs

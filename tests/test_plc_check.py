@@ -13,6 +13,7 @@ from inspector.checkup import check
 from inspector.clock import SystemClock
 from inspector.config import StationConfig, load_station
 from inspector.errors import ConfigError
+from inspector.outputs import outputs_of, pulses_of
 from inspector.plc_check import look_at_plc
 from inspector.runs import build_realtime
 from tests.test_command_line import SAMPLES
@@ -144,3 +145,14 @@ def test_a_serial_port_of_the_plc_that_is_gone_is_an_alarm_and_no_fault_of_the_c
     assert "/dev/ttyUSB99" in crew.plc_server.port_error
     assert "plc_port" in seen
     assert "port_gone" not in seen
+
+
+def test_the_outputs_that_may_be_fired_are_those_there_are(tmp_path: Path) -> None:
+    assert outputs_of(station_file(tmp_path, "station.toml")) == {1: "ejector"}
+    assert outputs_of(station_file(tmp_path, "plc.toml")) == {0: "camera"}
+    sorted_ = station_file(tmp_path, "station.toml", ("[record]", SORTER + "[record]"))
+    assert outputs_of(sorted_) == {1: "ejector", 3: "sorter_2"}
+    assert pulses_of(sorted_.controller) == {"ejector": (0, 40), "sorter_2": (2, 25)}
+
+
+SORTER = "[[controller.sorter]]\nnumber = 2\ntick = 3000\npulse_ms = 25\n"
