@@ -77,6 +77,9 @@ WORDS: dict[str, Wording] = {
         "The controller's port cannot be used: {trouble}",
         "Check the controller's cable, and [controller] port of the station file.",
     ),
+    "plc_port": Wording(
+        "The PLC's serial port cannot be used: {trouble}", "Check its cable, and [plc] serial of the station file."
+    ),
     "plc_lost": Wording("The PLC is gone: {why}", "Check the PLC and its network."),
     "maintenance": Wording("Maintenance: outputs are fired by hand.", "End the maintenance mode."),
     "test_fire": Wording("The test pulse was refused: {trouble}", "Let the belt rest, clear the gate, try again."),

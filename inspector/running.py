@@ -150,6 +150,8 @@ class Running:
         passage.alarms.tell("camera_lost", crew.camera_thread.lost, trouble=crew.camera_thread.trouble)
         port_error = crew.controller.port_error
         passage.alarms.tell("port_gone", bool(port_error), trouble=port_error)
+        plc_error = crew.plc_server.port_error if crew.plc_server is not None else ""
+        passage.alarms.tell("plc_port", bool(plc_error), trouble=plc_error)
 
     def _obey(self, link: LinkServer) -> None:
         if (changed := self._change.done()) is not None:

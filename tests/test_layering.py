@@ -34,6 +34,7 @@ LEVELS = {
     "teaching_sets": 6,
     "state": 2,
     "labels": 2,
+    "outputs": 3,
     "simulation": 3,
     "jobs": 4,
     "link": 4,
@@ -59,6 +60,7 @@ LEVELS = {
     "controllers": 8,
     "plc_jobs": 8,
     "plc_monitor": 8,
+    "plc_check": 8,
     "plc_side": 8,
     "upkeep": 8,
     "plc_controller": 8,
@@ -80,7 +82,7 @@ LEVELS = {
 }
 MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web", "spc", "agreement"}
-WEB_MAY |= {"alarms", "jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
+WEB_MAY |= {"alarms", "jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated", "outputs"}
 READ_SIDE = {"reader", "rows", "asked", "search", "sums", "quarters", "pictures", "nearest"}
 ONLY_IN = {
     "cv2": {
