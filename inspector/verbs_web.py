@@ -7,6 +7,8 @@ thread.
 from __future__ import annotations
 
 import getpass
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -31,6 +33,8 @@ def register(app: typer.Typer) -> None:
 
 def web_verb(station: StationFile = SAMPLE) -> None:
     """Serve the API and the screens; the line may come and go meanwhile."""
+    # The server ends as it should and then raises the signal again: the log must still be written to its end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         config = load_station(station)
         with log_to(config.path(config.web.work) / "log", "web"):

@@ -39,21 +39,38 @@ def axe():
         return script.read()
 
 
+@pytest.fixture(scope="module")
+def tabs(browser, house):
+    """A tab for each language, in which one page after the other is opened: what they share comes once."""
+    found = {}
+    for language in ("zh", "pseudo"):
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        context.add_cookies([{"name": "lang", "value": language, "url": house[1].url}])
+        found[language] = context.new_page()
+    yield found
+    for page in found.values():
+        page.context.close()
+
+
 def open_at(browser, web, path, width=1280, height=800, **cookies):
     context = browser.new_context(viewport={"width": width, "height": height})
     context.add_cookies([{"name": name, "value": value, "url": web.url} for name, value in cookies.items()])
-    seen = Seen(context.new_page(), web.url + path)
+    return connected(context.new_page(), web.url + path)
+
+
+def connected(page, url):
+    seen = Seen(page, url)
     seen.wait_until("() => document.getElementById('connection').textContent !== '-'")
     return seen
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_page(browser, shared, axe, path):
+def test_every_page(shared, tabs, axe, path):
     """One page, opened once for each language, since a page takes a second of a core."""
     line, web = shared
     line.parts, line.alarms = lambda number: make_event(number, Verdict.REJECT), (ALARM,)
     for language in ("zh", "pseudo"):
-        seen = open_at(browser, web, path, lang=language)
+        seen = connected(tabs[language], web.url + path)
         if path == "/":
             seen.page.wait_for_selector("#alarm-list button")
             seen.page.wait_for_selector("#reject-list button")
@@ -68,7 +85,6 @@ def test_every_page(browser, shared, axe, path):
         assert all(url.startswith((web.url, "blob:")) for url in seen.asked), seen.asked
         # Of a picture that is lost the live page's list says so; and the last address is nowhere.
         assert path in ("/", "/nowhere") or seen.troubles == []
-        seen.page.context.close()
 
 
 def check_targets(seen, path):
