@@ -128,21 +128,29 @@ def station(tmp_path_factory):
     people.close()
     command = [sys.executable, "-m", "inspector", "run", "--station", str(folder / "station.toml")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        use(process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    return folder
+
+
+def use(process):
+    """Log in with a wrong and the right PIN, see it run, and stop it."""
     url, said = "", []
     while not url:
         said.append(process.stderr.readline())
         assert said[-1], said
         url = said[-1].partition("web: ")[2].strip()
-    own = {"Origin": url.rstrip("/")}
-    with httpx.Client(base_url=url, headers=own, timeout=20) as client:
+    with httpx.Client(base_url=url, headers={"Origin": url.rstrip("/")}, timeout=20) as client:
         assert client.post("/api/v1/login", json={"name": "ann", "secret": WRONG}).status_code == 403
         assert client.post("/api/v1/login", json={"name": "ann", "secret": PIN}).status_code == 200
         until(lambda: (client.get("/api/v1/status").json()["status"] or {}).get("state") == "Execute", "it runs", 40)
         assert client.post("/api/v1/commands/stop").status_code == 200
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
-    process.stderr.close()
-    return folder
 
 
 def test_each_process_of_a_station_has_its_log_with_what_happened_and_without_any_pin(station):
