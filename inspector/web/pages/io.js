@@ -2,7 +2,7 @@
 // The page of inputs and outputs: signals, registers and counters five times a second, and maintenance.
 // What it is not: the handshake, or any authority: the contract of the line refuses what must not be.
 
-import { _, byId, element, heard, listen, mode, text, time } from "./channel.js";
+import { _, byId, element, heard, listen, mode, stationTime, text, time } from "./channel.js";
 import { heldToDo } from "./hold.js";
 import { drawEdges } from "./io-edges.js";
 
@@ -94,7 +94,7 @@ async function ask(/** @type {string} */ what, output = "") {
   try {
     const body = JSON.stringify({ what, output });
     const answer = await fetch("/api/v1/commands/plc", { method: "POST", headers: { "Content-Type": "application/json" }, body });
-    say(answer.ok ? (what === "fire" ? _("{output} was fired at {time}.", { output, time: time(new Date()) }) : "") : (await answer.json()).error.message);
+    say(answer.ok ? (what === "fire" ? _("{output} was fired at {time}.", { output, time: time(stationTime()) }) : "") : (await answer.json()).error.message);
   } catch {
     say(_("This was not done: there is no connection."));
   } finally {
