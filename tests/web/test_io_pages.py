@@ -51,7 +51,7 @@ def test_without_a_plc_the_page_says_so_and_shows_the_controller(config, tmp_pat
     assert "there is no [plc] in its station file" in page
     assert 'id="link-clock_error_us"' in page
     assert 'id="io-registers"' not in page
-    assert "/static/io.js" not in page
+    assert "/io.js" not in page
     assert '<td>FIRED</td><td class="long">told</td><td class="number">10</td>' in page
 
 
