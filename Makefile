@@ -51,14 +51,17 @@ $(VENV)/.installed-test: $(VENV)/.installed requirements-dev.txt $(PLC_MASTERS)/
 run: install
 	$(VENV)/bin/inspector run
 
+# Two processes: half of the time a test waits for a browser, a broker or a belt (decision 0106).
+PYTEST := $(PYTHON) -m pytest -n 2 --dist loadfile
+
 test: install-test
-	$(PYTHON) -m pytest
+	$(PYTEST)
 
 check: install-test
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest
+	$(PYTEST)
 
 bench: install
 	$(VENV)/bin/inspector bench

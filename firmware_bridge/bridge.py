@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from firmware_bridge import framing
 from firmware_bridge import protocol as wire
 from firmware_bridge.events import Event, LinkCounters, Linked, LinkLost, PartLost, Refused
+from firmware_bridge.firing import Firing
 from firmware_bridge.rows import Boot, Pending
 
 _MS = 1_000_000
 _GREET_NS = 100 * _MS
-_RESEND_NS = 15 * _MS
-_READ_NS = 15 * _MS
+_RESEND_NS = _READ_NS = 15 * _MS
 _READ_ROWS = 4
 _ORDER_NS = 50 * _MS
 _COUNT_EVERY = 10  # leases
@@ -39,16 +39,12 @@ class Bridge:
         self._deframer = framing.Deframer()
         self._out = bytearray()
         self._boot: Boot | None = None
-        self._linked = False
-        self._refused = self._was_reset = False
+        self._linked = self._refused = self._was_reset = False
         self.last_serial = 0
         self._leases: dict[int, int] = {}
-        self._next_greet_ns = 0
-        self._next_lease_ns = 0
-        self._next_read_ns = 0
-        self._next_order_ns = 0
-        self._heard_ns = 0
+        self._next_greet_ns = self._next_lease_ns = self._next_read_ns = self._next_order_ns = self._heard_ns = 0
         self._orders: list[wire.Order] = []
+        self.firing = Firing()
         self.counters = LinkCounters()
         self.status: wire.Status | None = None
         self.troubles: wire.Counters | None = None
@@ -128,6 +124,8 @@ class Bridge:
     def poll(self, now_ns: int) -> list[Event]:
         """Do what is due by now; the bytes are in `take_output`."""
         events: list[Event] = []
+        for fire in self.firing.due(now_ns, self._linked):
+            self._send(fire)
         if self._refused:
             return events
         if self._linked and now_ns - self._heard_ns > self._lease_ms * _MS:
@@ -181,6 +179,8 @@ class Bridge:
             return boot.hear_row(message)
         if isinstance(message, wire.Counters):
             self.troubles = message
+        if isinstance(message, wire.Fired):
+            self.firing.hear(message)
         return ()
 
     def _on_ident(self, ident: wire.Ident, now_ns: int) -> Iterable[Event]:

@@ -78,6 +78,21 @@ class Order(enum.IntEnum):
     RESET = 3
 
 
+class Answer(enum.IntEnum):
+    """What came of FIRE. Only `FIRED` moved an output.
+
+    `NOT_READY`: the mode is not READY. `NOT_AT_REST`: belt or gate moved within the last second, or, without an
+    encoder, what was on the belt may still be. `BUSY`: a part is at the gate or before its sorter, or the output has
+    not rested for its shortest time. `NO_OUTPUT`: there is none of that number, or no pulse of that length.
+    """
+
+    FIRED = 1
+    NOT_READY = 2
+    NOT_AT_REST = 3
+    BUSY = 4
+    NO_OUTPUT = 5
+
+
 class Encoder(enum.IntEnum):
     """What counts the belt. `CLOCK`: nothing does, and one count is 64 us of the controller's clock."""
 

@@ -25,6 +25,7 @@ from operator import attrgetter
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 from firmware_bridge.codes import OBEYED as OBEYED
+from firmware_bridge.codes import Answer as Answer
 from firmware_bridge.codes import Encoder as Encoder
 from firmware_bridge.codes import Fault as Fault
 from firmware_bridge.codes import Input as Input
@@ -114,6 +115,20 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Fire:
+    """Station: one pulse of an ejector (0 the gate, 1 to 3 the sorters), for a test. Answered by FIRED.
+
+    The output's longest on-time and shortest off-time hold. The same `serial` again (1 to 65535) is only answered
+    again. Parts on the belt are rejected from now on. The pulse is cut when the belt moves, and by RUN.
+    """
+
+    code: ClassVar[int] = 0x09
+    serial: U16
+    output: U8
+    pulse_ms: U16
+
+
+@dataclass(frozen=True, slots=True)
 class Ident:
     """Controller: what it is, which boot this is, and which configuration it runs (crc 0: none).
 
@@ -196,10 +211,19 @@ class Counters:
     overruns: U16
 
 
-FromStation = Hello | Set | Commit | Lease | Judge | Command | Read | Count
-FromController = Ident | Status | PartRow | Counters
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """Controller: what came of the FIRE with this `serial`."""
+
+    code: ClassVar[int] = 0x85
+    serial: U16
+    answer: U8
+
+
+FromStation = Hello | Set | Commit | Lease | Judge | Command | Read | Count | Fire
+FromController = Ident | Status | PartRow | Counters | Fired
 Message = FromStation | FromController
-ENUMS: tuple[type[enum.IntEnum], ...] = (Verdict, Phase, Why, Mode, Fault, Order, Encoder, Input, Key)
+ENUMS: tuple[type[enum.IntEnum], ...] = (Verdict, Phase, Why, Mode, Fault, Order, Answer, Encoder, Input, Key)
 TABLE: dict[int, type[Message]] = {kind.code: kind for kind in (*get_args(FromStation), *get_args(FromController))}
 
 

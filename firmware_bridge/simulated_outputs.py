@@ -87,6 +87,8 @@ class Gate:
         self._since_ns = 0
         self._stopped_ns: int | None = None
         self._start_ns: int | None = None
+        self._test_ms = 0
+        self.moved_ns = 0
         self.purge_end: int | None = None
         self.on = False
         self.limited = 0
@@ -95,6 +97,21 @@ class Gate:
     def blows(self) -> bool:
         """A valve that is energised to reject, not a diverter that is energised to pass."""
         return not self._place.config[Key.ENERGISED_PASSES]
+
+    @property
+    def testing(self) -> bool:
+        """It is on for a test."""
+        return self.on and bool(self._test_ms)
+
+    @property
+    def busy(self) -> bool:
+        """It is on, or a window or a purge waits."""
+        return self.on or bool(self._windows) or self.purge_end is not None
+
+    def test(self, pulse_ms: int, now_ns: int) -> None:
+        """Energise for that long, or for the longest that is allowed."""
+        self._test_ms = min(pulse_ms, self._place.config[Key.MAX_ON_MS])
+        self._drive(True, now_ns)
 
     def near(self, start: int, number: int, now_ns: int) -> bool:
         """Whether the last window ends too close before `start`."""
@@ -119,19 +136,21 @@ class Gate:
         """Forget all windows and de-energise."""
         self._windows.clear()
         self._last = self.purge_end = None
+        self.moved_ns, self._test_ms = now_ns, 0
         self._drive(False, now_ns)
 
-    def start_line(self, now_ns: int) -> None:
-        """Start the line; if it is to be purged, when the valve has opened."""
+    def start_line(self, now_ns: int, tested: bool = False) -> None:
+        """Start the line; if it is to be purged or was `tested`, when the gate has moved."""
         self._stopped_ns = None
         self._start_ns = now_ns
-        if self.purge_end is not None:
+        if tested or self.purge_end is not None:
             self._start_ns += self._place.config[Key.LEAD_MS] * _MS
+        if self.purge_end is not None:
             self._drive(True, now_ns)
 
     def stop_line(self, now_ns: int) -> None:
         """Stop the line; a purge pauses while it stands."""
-        self._stopped_ns = now_ns
+        self._stopped_ns = self.moved_ns = now_ns
         self._start_ns = None
         self._belt.set_running(False, now_ns)
 
@@ -150,6 +169,8 @@ class Gate:
                     self._stopped_ns + self._place.config[Key.MAX_ON_MS] * _MS,
                     lambda now_ns: self._drive(False, now_ns),
                 )
+        elif self.testing:
+            yield self._since_ns + self._test_ms * _MS, lambda now_ns: self._drive(False, now_ns)
         elif self.on:
             closing = self._place.when(self._windows[0].until)
             if closing is not None:
@@ -168,6 +189,7 @@ class Gate:
         if on != self.on:
             self.on = on
             self._since_ns = now_ns
+            self.moved_ns = self.moved_ns if on else now_ns
             self._belt.set_gate(on, now_ns)
 
     def _close(self, now_ns: int) -> None:

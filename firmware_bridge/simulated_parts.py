@@ -16,16 +16,11 @@ from operator import itemgetter
 from firmware_bridge.belt import Belt, PartState
 from firmware_bridge.codes import Encoder, Fault, Input, Key, Mode, Phase, Verdict, Why
 from firmware_bridge.settings import DEFAULTS
+from firmware_bridge.simulated_firing import Firing
 from firmware_bridge.simulated_outputs import Due, Gate, Place
-from firmware_bridge.simulated_rows import Rows
+from firmware_bridge.simulated_rows import BY_VERDICT, Rows
 from firmware_bridge.simulated_sorters import Sorters
 from firmware_bridge.simulated_stops import Confirmations, Runs, SlowInputs
-
-_BY_VERDICT = {
-    Verdict.REJECT: Why.JUDGED_BAD,
-    Verdict.NOT_INSPECTED: Why.NOT_INSPECTED,
-    Verdict.NONE: Why.NO_VERDICT,
-}
 
 
 class Parts:
@@ -43,7 +38,8 @@ class Parts:
         self.confirmations = Confirmations(place, self._on_unconfirmed)
         self.rows = Rows(tell)
         self.sorters = Sorters(place)
-        self.now_ns = now_ns
+        self.firing = Firing(place, self._gate, self.sorters, self.rows)
+        self.now_ns = self._gate.moved_ns = now_ns
         self.mode = Mode.BOOT
         self.fault = Fault.NONE
         self.lease_until_ns = -1
@@ -107,7 +103,8 @@ class Parts:
         # Without an encoder nothing tells how far the belt has come before it had its speed.
         self._flush_until = past_gate if self._place.by_clock else None
         self._needs_purge = False
-        self._gate.start_line(self.now_ns)
+        self.firing.end(self.now_ns)
+        self._gate.start_line(self.now_ns, self.firing.started())
 
     def stop(self) -> None:
         """RUN to READY: the belt stands, the parts on it stay what they are if an encoder tells where they are."""
@@ -138,6 +135,7 @@ class Parts:
         self.mode, self.fault = Mode.SHUT_DOWN, fault
         self.rows.hold_all(Why.SHUT_DOWN)
         self._gate.stop_line(self.now_ns)
+        self.firing.end(self.now_ns)
         if not self._config or not self._gate.blows or fault is Fault.OUTPUT_STUCK:
             self._gate.drop(self.now_ns)
             self.sorters.off(self.now_ns)
@@ -240,17 +238,15 @@ class Parts:
         else:
             part.held = self._first_hold(before, part.seen_count)
         self.rows.add(part)
+        if self._place.by_clock:
+            self.firing.end(self.now_ns)
 
     def _first_hold(self, before: PartState | None, count: int) -> Why:
         if self.mode is Mode.SHUT_DOWN:
             return Why.SHUT_DOWN
         if self._flush_until is not None and count < self._flush_until:
             return Why.PURGED
-        spacing = self._config[Key.MIN_SPACING_COUNT]
-        if before is None or before.end_count is None or count - before.end_count >= spacing:
-            return Why.OPEN
-        self.rows.hold(before, Why.TOO_CLOSE)
-        return Why.TOO_CLOSE
+        return self.rows.spaced(before, count, self._config[Key.MIN_SPACING_COUNT])
 
     def _trigger(self, part: PartState) -> None:
         part.phase = Phase.TRIGGERED
@@ -289,7 +285,7 @@ class Parts:
             return Why.LEASE_EXPIRED
         if part.verdict is Verdict.PASS:
             return Why.TOO_CLOSE if self._gate.near(start, part.number, self.now_ns) else Why.EARNED
-        return _BY_VERDICT[part.verdict]
+        return BY_VERDICT[part.verdict]
 
     def _on_gate_cut(self) -> None:
         if self._gate.blows:

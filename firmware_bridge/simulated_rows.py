@@ -12,6 +12,12 @@ from firmware_bridge.belt import PartCounters, PartState
 from firmware_bridge.codes import Phase, Verdict, Why
 from firmware_bridge.protocol import RING
 
+BY_VERDICT = {
+    Verdict.REJECT: Why.JUDGED_BAD,
+    Verdict.NOT_INSPECTED: Why.NOT_INSPECTED,
+    Verdict.NONE: Why.NO_VERDICT,
+}
+
 
 class Rows:
     """See the module. `tell` is called with every row that changed; all parts before `open` are decided."""
@@ -87,6 +93,13 @@ class Rows:
         if part.phase is not Phase.DECIDED and part.held is Why.OPEN:
             part.held = why
             self.tell(part)
+
+    def spaced(self, before: PartState | None, count: int, spacing: int) -> Why:
+        """Whether a part seen at `count` comes too close after the one before it, which is then held too."""
+        if before is None or before.end_count is None or count - before.end_count >= spacing:
+            return Why.OPEN
+        self.hold(before, Why.TOO_CLOSE)
+        return Why.TOO_CLOSE
 
     def hold_all(self, why: Why) -> None:
         """All parts on their way."""

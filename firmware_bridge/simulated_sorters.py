@@ -25,6 +25,7 @@ class Sorter:
         self._start: int | None = None
         self._since_ns: int | None = None
         self._on = False
+        self._test_ms = 0
         self.limited = 0
 
     def fire(self, start: int) -> None:
@@ -33,6 +34,25 @@ class Sorter:
             self.limited += 1
         else:
             self._start = start
+
+    @property
+    def on(self) -> bool:
+        """It is energised."""
+        return self._on
+
+    @property
+    def testing(self) -> bool:
+        """It is energised for a test."""
+        return self._on and bool(self._test_ms)
+
+    def busy(self, now_ns: int) -> bool:
+        """A part waits for it, or it has not rested for its shortest time."""
+        return self._start is not None or now_ns < self._rested_ns
+
+    def test(self, pulse_ms: int, now_ns: int) -> None:
+        """A pulse from now on."""
+        self._test_ms = pulse_ms
+        self._begin(now_ns)
 
     def off(self, now_ns: int) -> None:
         """De-energise and forget."""
@@ -44,15 +64,20 @@ class Sorter:
         """See `Gate.agenda`."""
         if not self._on and self._start is None:
             return
-        config = self._place.config
-        on_ms, _, max_ms, min_off_ms = (config[Key(Key.EJECT_1_ON_MS + 5 * (self._number - 1) + i)] for i in range(4))
+        on_ms = min(self._test_ms or self._key(Key.EJECT_1_ON_MS), self._key(Key.EJECT_1_MAX_ON_MS))
         if self._on and self._since_ns is not None:
-            yield self._since_ns + min(on_ms, max_ms) * _MS, self._end
+            yield self._since_ns + on_ms * _MS, self._end
         elif self._start is not None:
             when = self._place.when(self._start)
-            rested_ns = 0 if self._since_ns is None else self._since_ns + min_off_ms * _MS
             if when is not None:
-                yield when, self._begin if when >= rested_ns else self._skip
+                yield when, self._begin if when >= self._rested_ns else self._skip
+
+    @property
+    def _rested_ns(self) -> int:
+        return 0 if self._since_ns is None else self._since_ns + self._key(Key.EJECT_1_MIN_OFF_MS) * _MS
+
+    def _key(self, of_first: Key) -> int:
+        return self._place.config[Key(of_first + 5 * (self._number - 1))]
 
     def _begin(self, now_ns: int) -> None:
         self._start, self._on, self._since_ns = None, True, now_ns
@@ -64,7 +89,7 @@ class Sorter:
         self.limited += 1
 
     def _end(self, now_ns: int) -> None:
-        self._on, self._since_ns = False, now_ns
+        self._on, self._since_ns, self._test_ms = False, now_ns, 0
         self._moved(self._number, False, now_ns)
 
 
@@ -94,6 +119,29 @@ class Sorters:
         part.eject = 0
         if allowed and wired and self._place.count_at(now_ns) < start:
             self._sorters[number - 1].fire(start)
+
+    @property
+    def on(self) -> bool:
+        """Any is energised."""
+        return any(sorter.on for sorter in self._sorters)
+
+    def wired(self, number: int) -> bool:
+        """There is one of this number."""
+        return bool(self._place.config[Key(Key.EJECT_1_COUNT + 5 * (number - 1))])
+
+    def busy(self, number: int, now_ns: int) -> bool:
+        """See `Sorter`."""
+        return self._sorters[number - 1].busy(now_ns)
+
+    def test(self, number: int, pulse_ms: int, now_ns: int) -> None:
+        """See `Sorter`."""
+        self._sorters[number - 1].test(pulse_ms, now_ns)
+
+    def end_test(self, now_ns: int) -> None:
+        """Cut the pulse of a test."""
+        for sorter in self._sorters:
+            if sorter.testing:
+                sorter.off(now_ns)
 
     def off(self, now_ns: int) -> None:
         """De-energise all and forget."""

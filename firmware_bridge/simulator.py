@@ -16,6 +16,8 @@ from firmware_bridge.protocol import (
     Count,
     Counters,
     Fault,
+    Fire,
+    Fired,
     Hello,
     Ident,
     Input,
@@ -179,6 +181,10 @@ class SimulatedController:
                     self._tell(part)
         elif isinstance(message, Count):
             self._tell_counters()
+        elif isinstance(message, Fire):
+            firing = self.parts.firing
+            firing.ask(self.parts.mode, message.serial, message.output, message.pulse_ms, self.parts.now_ns)
+            self._send(Fired(message.serial, firing.answer))
         else:
             self._unknown_messages += 1
 

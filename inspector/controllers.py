@@ -64,8 +64,17 @@ class RejectController:
         """See `Controller`."""
         passage.watch(self.bridge.status, self.bridge.settled)
 
+    def fire(self, output: int, pulse_ms: int) -> None:
+        """Fire an ejector once, for a test: 0 is the gate, 1 to 3 the sorters. Any thread.
+
+        The controller refuses unless the line is stopped; its answer comes within 0.5 s, in `numbers()["test_fire"]`.
+        Raises ValueError for an output or a pulse that there cannot be.
+        """
+        self.thread.order(lambda bridge: bridge.firing.ask(output, pulse_ms))
+
     def numbers(self) -> dict[str, Any]:
         """See `Controller`."""
+        pulse = self.bridge.firing.last
         status, counters, troubles = self.bridge.status, self.bridge.counters, self.bridge.troubles
         return {
             "linked": self.bridge.linked,
@@ -79,4 +88,5 @@ class RejectController:
             "boot": status.boot if status else None,
             "parts": self.bridge.queue(),
             "troubles": asdict(troubles) if troubles else {},
+            "test_fire": asdict(pulse) if pulse else None,
         }

@@ -5,6 +5,7 @@
 #define WINDOW_TICKS (20 * TICKS_PER_MS)
 #define SLOW_TICKS (200 * TICKS_PER_MS)
 #define WINDOW_COUNTS 32
+#define LONG_TICKS 0x7fffffffUL
 
 uint16_t config[KEYS];
 bool configured;
@@ -80,16 +81,18 @@ void belt_poll(void) {
         clock_turns++;
     clock_now = clock;
     uint32_t place = by_clock ? clock : hal_count();
-    if (place != place_now)
+    if (by_clock ? hal_outputs() & OUT_LINE_RUN : place != place_now)
         moved_clock = clock;
+    else if (clock - moved_clock > LONG_TICKS)
+        moved_clock = clock - LONG_TICKS; /* or it would look recent when the clock wraps */
     place_now = place;
     if (!by_clock)
         measure();
 }
 
-uint32_t belt_distance(uint8_t key) {
-    return by_clock ? (uint32_t)config[key] << CLOCK_SHIFT : config[key];
-}
+uint32_t belt_places(uint16_t counts) { return by_clock ? (uint32_t)counts << CLOCK_SHIFT : counts; }
+
+uint32_t belt_distance(uint8_t key) { return belt_places(config[key]); }
 
 uint32_t belt_wire_count(uint32_t place) {
     if (!by_clock)

@@ -11,6 +11,7 @@
 #else
 #define PROGMEM
 #define pgm_read_word(at) (*(at))
+#define pgm_read_byte(at) (*(at))
 #endif
 
 #define MESSAGES_A_TURN 3
@@ -25,7 +26,13 @@ static bool spoilt; /* a staged value does not fit */
 static uint32_t config_crc;
 static uint8_t crc_key; /* the check of the live configuration goes on here */
 static uint32_t crc_sum;
-static bool owes_ident, owes_status, owes_counters;
+#define OWES_IDENT 1
+#define OWES_STATUS 2
+#define OWES_COUNTERS 4
+#define OWES_FIRED 8
+static uint8_t owes;
+static uint16_t fire_serial; /* of the last test, and how it was answered */
+static uint8_t fire_answer;
 static uint16_t status_serial;
 static uint8_t next_row;
 
@@ -71,7 +78,7 @@ static bool sane(void) {
 }
 
 static void commit(uint32_t wanted) {
-    owes_ident = true;
+    owes |= OWES_IDENT;
     uint32_t crc = 0xffffffffUL;
     bool complete = !spoilt;
     for (uint8_t key = 1; key < KEYS; key++) {
@@ -121,25 +128,34 @@ static void read_rows(uint32_t first, uint8_t rows) {
 }
 
 static void answer_status(uint16_t serial) {
-    if (!owes_status || serial)
+    if (!(owes & OWES_STATUS) || serial)
         status_serial = serial;
-    owes_status = true;
+    owes |= OWES_STATUS;
 }
 
-/* The lengths of the messages 1 to 8, four bits each. */
-#define LENGTHS                                                                                                  \
-    ((uint32_t)M_HELLO_LENGTH | (uint32_t)M_SET_LENGTH << 4 | (uint32_t)M_COMMIT_LENGTH << 8 |                   \
-     (uint32_t)M_LEASE_LENGTH << 12 | (uint32_t)M_JUDGE_LENGTH << 16 | (uint32_t)M_COMMAND_LENGTH << 20 |        \
-     (uint32_t)M_READ_LENGTH << 24 | (uint32_t)M_COUNT_LENGTH << 28)
+/* A pulse that was asked for twice is made once: the second answer is that of the first. */
+static void fire(const uint8_t *p) {
+    owes |= OWES_FIRED;
+    uint16_t serial = get16(p + M_FIRE_SERIAL);
+    if (serial == fire_serial)
+        return;
+    fire_serial = serial;
+    fire_answer = parts_fire(p[M_FIRE_OUTPUT], get16(p + M_FIRE_PULSE_MS));
+}
+
+/* Of the messages from 1 on. */
+static const uint8_t lengths[] PROGMEM = {M_HELLO_LENGTH,   M_SET_LENGTH,  M_COMMIT_LENGTH, M_LEASE_LENGTH, M_JUDGE_LENGTH,
+                                          M_COMMAND_LENGTH, M_READ_LENGTH, M_COUNT_LENGTH,  M_FIRE_LENGTH};
 
 static void hear(const uint8_t *p, uint8_t length) {
-    if (p[0] < M_HELLO || p[0] > M_COUNT || length != (LENGTHS >> (4 * (p[0] - 1)) & 15)) {
+    uint8_t kind = p[0] - M_HELLO;
+    if (kind >= sizeof lengths || length != pgm_read_byte(&lengths[kind])) {
         counters.unknown_message++;
         return;
     }
     switch (p[0]) {
     case M_HELLO:
-        owes_ident = true;
+        owes |= OWES_IDENT;
         break;
     case M_SET:
         set(p[M_SET_KEY], get32(p + M_SET_VALUE));
@@ -161,8 +177,11 @@ static void hear(const uint8_t *p, uint8_t length) {
     case M_READ:
         read_rows(get32(p + M_READ_FIRST), p[M_READ_ROWS]);
         break;
+    case M_FIRE:
+        fire(p);
+        break;
     default:
-        owes_counters = true;
+        owes |= OWES_COUNTERS;
     }
 }
 
@@ -182,7 +201,6 @@ static void put32(uint8_t at, uint32_t value) {
 }
 
 static uint8_t ident(void) {
-    owes_ident = false;
     message[0] = M_IDENT;
     put32(M_IDENT_PROTOCOL, PROTOCOL_VERSION);
     put32(M_IDENT_BOOT, boot);
@@ -195,7 +213,6 @@ static uint8_t ident(void) {
 }
 
 static uint8_t status(void) {
-    owes_status = false;
     belt_poll(); /* the clock of now, not of the turn's beginning */
     message[0] = M_STATUS;
     put16(M_STATUS_SERIAL, status_serial);
@@ -213,7 +230,6 @@ static uint8_t status(void) {
 }
 
 static uint8_t counts(void) {
-    owes_counters = false;
     counters.overruns = hal_overruns();
     message[0] = M_COUNTERS;
     const uint16_t *count = &counters.late; /* the struct holds nothing but these, in the order of the message */
@@ -244,17 +260,33 @@ static uint8_t row(void) {
     return M_PARTROW_LENGTH;
 }
 
+static uint8_t fired(void) {
+    message[0] = M_FIRED;
+    put16(M_FIRED_SERIAL, fire_serial);
+    message[M_FIRED_ANSWER] = fire_answer;
+    return M_FIRED_LENGTH;
+}
+
+/* Whether this is owed; from now on it is not. */
+static bool pay(uint8_t debt) {
+    bool owed = owes & debt;
+    owes &= ~debt;
+    return owed;
+}
+
 static void speak(void) {
     uint8_t length;
     if (hal_sending())
         return;
-    if (owes_status)
+    if (pay(OWES_STATUS))
         length = status();
-    else if (owes_ident)
+    else if (pay(OWES_IDENT))
         length = ident();
+    else if (pay(OWES_FIRED))
+        length = fired();
     else if (parts_dirty)
         length = row();
-    else if (owes_counters)
+    else if (pay(OWES_COUNTERS))
         length = counts();
     else
         return;
@@ -265,7 +297,8 @@ void comms_reset(const struct birth *of) {
     birth = *of;
     deframer = (struct deframer){0};
     config_crc = 0;
-    owes_ident = owes_status = owes_counters = false;
+    owes = 0;
+    fire_serial = 0;
     next_row = 0;
     unstage();
 }

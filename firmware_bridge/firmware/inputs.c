@@ -10,13 +10,13 @@ bool inputs_eye_blocked;
 
 static struct slow {
     bool raw, steady;
-    uint32_t since;
+    uint16_t since; /* low half of the clock: more than the longest that is waited for */
 } slow[3];
 
 void inputs_reset(void) {
     inputs_eye_blocked = hal_eye_blocked();
     for (uint8_t i = 0; i < 3; i++)
-        slow[i] = (struct slow){false, false, clock_now};
+        slow[i] = (struct slow){false, false, (uint16_t)clock_now};
 }
 
 static void poll_eye(void) {
@@ -41,12 +41,12 @@ static void poll_eye(void) {
     parts_eye(level, by_clock ? edge.clock : edge.count, edge.clock);
 }
 
-static bool rises(struct slow *s, bool raw, uint32_t ticks) {
+static bool rises(struct slow *s, bool raw, uint16_t ticks) {
     if (raw != s->raw) {
         s->raw = raw;
         s->since = clock_now;
     }
-    if (raw == s->steady || clock_now - s->since < ticks)
+    if (raw == s->steady || (uint16_t)((uint16_t)clock_now - s->since) < ticks)
         return false;
     s->steady = raw;
     return raw;

@@ -5,7 +5,6 @@
 
 struct window {
     uint32_t start, until;
-    uint8_t number;
 };
 
 struct sorter {
@@ -15,6 +14,7 @@ struct sorter {
 };
 
 bool outputs_gate;
+uint16_t outputs_test_ms;
 
 static struct window windows[WINDOWS];
 static uint8_t queued;
@@ -30,7 +30,7 @@ static uint32_t camera_at, camera_clock;
 static uint8_t stuck;
 
 void outputs_reset(void) {
-    queued = 0;
+    queued = outputs_test_ms = 0;
     outputs_gate = had_window = purging = false;
     camera_row = camera_loaded = camera_fired = 0;
     stuck = 0;
@@ -67,7 +67,6 @@ bool outputs_window(uint32_t start, uint32_t until, uint32_t number) {
         struct window *w = &windows[queued++];
         w->start = start;
         w->until = until;
-        w->number = number;
     }
     had_window = true;
     last_until = until;
@@ -94,15 +93,38 @@ uint8_t outputs_camera_fired(uint32_t *clock) {
     return row;
 }
 
-bool outputs_sort(uint8_t ejector, uint32_t start) {
+void outputs_sort(uint8_t ejector, uint32_t start) {
     struct sorter *s = &sorters[ejector - 1];
     if (s->armed || s->on) {
         counters.limited++;
-        return false;
+        return;
     }
     s->armed = true;
     s->start = start;
-    return true;
+}
+
+static void gate_on(uint32_t since) {
+    outputs_gate = true;
+    gate_since = since;
+    hal_set_votes(0);
+}
+
+uint8_t outputs_fire(uint8_t output, uint16_t ms) {
+    struct sorter *s = &sorters[output - 1];
+    if (!ms || output > 3 || (output && !config[KEY_EJECT_1_COUNT + 5 * (output - 1)]))
+        return ANSWER_NO_OUTPUT;
+    if (queued || purging || hal_outputs() & OUT_EJECTORS || (output && (s->armed || !s->rested)))
+        return ANSWER_BUSY;
+    outputs_test_ms = ms;
+    hal_drive(1 << output, 0);
+    uint32_t since = hal_clock();
+    if (output) {
+        s->on = true;
+        s->since = since;
+    } else {
+        gate_on(since);
+    }
+    return ANSWER_FIRED;
 }
 
 void outputs_line_run(bool run) {
@@ -117,14 +139,9 @@ static void pop_window(void) {
         windows[i] = windows[i + 1];
 }
 
-static void gate_on(uint32_t since) {
-    outputs_gate = true;
-    gate_since = since;
-    hal_set_votes(0);
-}
-
 static void gate_off(void) {
     outputs_gate = false;
+    moved_clock = clock_now;
     bool whole = queued == 0 || reached(place_now, windows[0].until);
     if (queued)
         pop_window();
@@ -230,13 +247,7 @@ static void merge_windows(void) {
         stretch(start);
 }
 
-static void plan_gate(void) {
-    if (!queued)
-        return;
-    if (!outputs_gate) {
-        add(by_place(), windows[0].start, 0, true, 0);
-        return;
-    }
+static void plan_window(void) {
     merge_windows();
     uint8_t votes = hal_votes();
     uint8_t vote = blows() ? 1 : 0;
@@ -244,6 +255,18 @@ static void plan_gate(void) {
         add(by_place(), windows[0].until, 0, false, vote);
     if (vote && !(votes & 2))
         add(BY_CLOCK, gate_since + config[KEY_MIN_ON_MS] * TICKS_PER_MS, 0, false, 2);
+}
+
+static void plan_gate(void) {
+    if (!outputs_gate) {
+        if (queued)
+            add(by_place(), windows[0].start, 0, true, 0);
+        return;
+    }
+    if (queued)
+        plan_window();
+    else
+        add(BY_CLOCK, gate_since + outputs_test_ms * TICKS_PER_MS, 0, false, 0);
     add(BY_CLOCK, gate_since + config[KEY_MAX_ON_MS] * TICKS_PER_MS, 0, false, 0);
 }
 
@@ -251,7 +274,9 @@ static void plan_sorters(void) {
     for (uint8_t i = 0; i < 3; i++) {
         const struct sorter *s = &sorters[i];
         const uint16_t *keys = &config[KEY_EJECT_1_COUNT + 5 * i];
-        uint16_t on_ms = keys[1] < keys[3] ? keys[1] : keys[3];
+        uint16_t on_ms = outputs_test_ms ? outputs_test_ms : keys[1];
+        if (on_ms > keys[3])
+            on_ms = keys[3];
         if (s->on)
             add(BY_CLOCK, s->since + on_ms * TICKS_PER_MS, i + 1, false, 0);
         else if (s->armed && s->rested)
@@ -291,8 +316,9 @@ static void plan(void) {
 
 void outputs_drop(void) {
     notice();
-    queued = 0;
+    queued = outputs_test_ms = 0;
     purging = had_window = outputs_gate = false;
+    moved_clock = clock_now;
     for (uint8_t i = 0; i < 3; i++)
         sorters[i] = (struct sorter){.since = clock_now};
     /* First the edges that were to come, then the outputs: the other way round one could come on again in between. */

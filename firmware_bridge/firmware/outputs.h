@@ -8,7 +8,8 @@
 
 #define WINDOWS 4
 
-extern bool outputs_gate; /* the gate is energised */
+extern bool outputs_gate;        /* the gate is energised */
+extern uint16_t outputs_test_ms; /* how long the output under test stays on; 0: none is under test */
 
 void outputs_reset(void);
 void outputs_poll(void);
@@ -24,7 +25,8 @@ bool outputs_purging(void);
 void outputs_camera(uint8_t row, uint32_t at);
 uint8_t outputs_camera_fired(uint32_t *clock);
 
-bool outputs_sort(uint8_t ejector, uint32_t start); /* a pulse of sorter 1 to 3; false if it is still busy */
+void outputs_sort(uint8_t ejector, uint32_t start); /* a pulse of sorter 1 to 3; false if it is still busy */
+uint8_t outputs_fire(uint8_t output, uint16_t ms); /* one pulse from now on, for a test; an `enum answer` */
 void outputs_line_run(bool run);
 
 /* What parts is asked or told. */

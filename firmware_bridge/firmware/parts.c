@@ -3,6 +3,9 @@
 
 #include "inputs.h"
 
+#define STAND_TICKS (1000 * TICKS_PER_MS) /* a belt that has not moved for so long stands */
+#define NEAR_GATE 0x40000 /* places: more than all distances behind the gate together */
+
 struct part parts_rows[RING];
 uint32_t parts_next, parts_open;
 uint8_t parts_mode, parts_fault, parts_dirty;
@@ -11,6 +14,7 @@ uint32_t boot;
 static bool blocked; /* something is in the eye: the newest part, or what lay there at power-up */
 static uint32_t blocked_at;
 static bool needs_purge;
+static bool tested; /* an ejector was fired since the line last ran: it may still be on its way back */
 static bool starting; /* the belt is to run as soon as the valve has opened */
 static uint32_t start_at;
 static bool leased;
@@ -26,13 +30,16 @@ void parts_reset(void) {
     parts_mode = MODE_BOOT;
     parts_fault = FAULT_NONE;
     parts_dirty = 0;
-    blocked = leased = flushing = starting = false;
+    blocked = leased = flushing = starting = tested = false;
     needs_purge = true;
     reject_run = unknown_run = 0;
     last_bad = 0;
     for (uint8_t i = 0; i < RING; i++)
         parts_rows[i] = (struct part){0};
 }
+
+/* A function, since the address takes long to work out and is wanted everywhere: 500 bytes of code. */
+__attribute__((noinline)) struct part *parts_row(uint8_t number) { return &parts_rows[number % RING]; }
 
 bool parts_has(uint32_t number) {
     return number && number < parts_next && parts_next - number <= RING;
@@ -50,7 +57,6 @@ static void hold(struct part *part, uint8_t why) {
     if (part->phase == PHASE_DECIDED || part->held != WHY_OPEN)
         return;
     part->held = why;
-    parts_tell(part);
 }
 
 static void hold_all(uint8_t why) {
@@ -99,7 +105,7 @@ static uint8_t first_hold(struct part *before, uint32_t place) {
         return WHY_PURGED;
     if (before == 0 || !(before->flags & PART_ENDED))
         return WHY_OPEN;
-    uint32_t end = before->seen + (by_clock ? (uint32_t)before->length << 7 : before->length);
+    uint32_t end = before->seen + belt_places(before->length);
     if ((int32_t)(place - end) >= (int32_t)belt_distance(KEY_MIN_SPACING_COUNT))
         return WHY_OPEN;
     hold(before, WHY_TOO_CLOSE);
@@ -192,6 +198,8 @@ static void run(void) {
         return;
     parts_mode = MODE_RUN;
     moved_clock = clock_now;
+    if (tested)
+        outputs_drop();
     /* What lay between eye and gate at power-up, or after a stop without an encoder, is unknown: out with it first. */
     bool purge = needs_purge && blows();
     if (purge)
@@ -202,7 +210,8 @@ static void run(void) {
     flushing = by_clock;
     flush_until = place_now + belt_distance(KEY_GATE_COUNT);
     starting = true;
-    start_at = clock_now + (outputs_purging() ? config[KEY_LEAD_MS] * TICKS_PER_MS : 0);
+    start_at = clock_now + (outputs_purging() || tested ? config[KEY_LEAD_MS] * TICKS_PER_MS : 0);
+    tested = false;
 }
 
 static void stop(void) {
@@ -240,6 +249,38 @@ void parts_order(uint8_t order) {
         reset();
 }
 
+static uint32_t length_of(const struct part *part) {
+    return belt_places(part->flags & PART_ENDED ? part->length : config[KEY_PART_MAX_COUNT]);
+}
+
+static uint32_t confirm_end(const struct part *part) {
+    return part->seen + belt_distance(KEY_GATE_COUNT) + length_of(part) + belt_distance(KEY_CONFIRM_WINDOW_COUNT);
+}
+
+/* A pulse that no part asked for does no harm while the line stands, nothing on it is near the gate, and it cannot be
+ * started. Without an encoder the parts that were on the belt are taken to be on it until they would have passed. */
+static bool harmless(void) {
+    if (parts_mode != MODE_READY || (by_clock && parts_open != parts_next))
+        return false;
+    return clock_now - moved_clock >= STAND_TICKS;
+}
+
+uint8_t parts_fire(uint8_t output, uint16_t ms) {
+    if (parts_mode != MODE_READY)
+        return ANSWER_NOT_READY;
+    if (!harmless())
+        return ANSWER_NOT_AT_REST;
+    if (parts_has(parts_open - 1) && confirm_end(ROW(parts_open - 1)) - place_now - 1 < NEAR_GATE)
+        return ANSWER_BUSY;
+    uint8_t answer = outputs_fire(output, ms);
+    if (answer == ANSWER_FIRED) {
+        /* It may have moved a part that lies there. */
+        hold_all(WHY_PURGED);
+        tested = true;
+    }
+    return answer;
+}
+
 /* -- time ------------------------------------------------------------------------------------------------------- */
 
 static uint32_t window_start(const struct part *part) {
@@ -267,11 +308,6 @@ static uint8_t judgement(const struct part *part, uint32_t number, uint32_t star
     if (part->verdict == VERDICT_REJECT)
         return WHY_JUDGED_BAD;
     return part->verdict == VERDICT_NOT_INSPECTED ? WHY_NOT_INSPECTED : WHY_NO_VERDICT;
-}
-
-static uint32_t length_of(const struct part *part) {
-    uint16_t length = part->flags & PART_ENDED ? part->length : config[KEY_PART_MAX_COUNT];
-    return by_clock ? (uint32_t)length << 7 : length;
 }
 
 static uint8_t bits(uint32_t word) {
@@ -363,10 +399,6 @@ static void sort_due(void) {
 
 /* -- the confirmation sensor ------------------------------------------------------------------------------------ */
 
-static uint32_t confirm_end(const struct part *part) {
-    return part->seen + belt_distance(KEY_GATE_COUNT) + length_of(part) + belt_distance(KEY_CONFIRM_WINDOW_COUNT);
-}
-
 static bool awaited(uint32_t number) { return parts_has(number) && ROW(number)->flags & PART_AWAITED; }
 
 void parts_confirm(void) {
@@ -422,6 +454,8 @@ void parts_poll(void) {
         starting = false;
         outputs_line_run(true);
     }
+    if (outputs_test_ms && !harmless())
+        outputs_drop();
     sort_due();
     trigger_due();
     decide_due();

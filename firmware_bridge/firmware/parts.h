@@ -25,9 +25,10 @@ extern uint32_t parts_next, parts_open; /* running numbers; all before parts_ope
 extern uint8_t parts_mode, parts_fault, parts_dirty;
 extern uint32_t boot;
 
-#define ROW(number) (&parts_rows[(number) % RING])
+#define ROW(number) parts_row(number)
 
 void parts_reset(void);
+struct part *parts_row(uint8_t number); /* where a part has its row; the low byte is enough */
 void parts_configured(void);
 bool parts_has(uint32_t number); /* its row is in the ring */
 void parts_tell(struct part *part);
@@ -38,6 +39,7 @@ void parts_judge(uint32_t of_boot, uint32_t number, uint8_t verdict, uint8_t eje
 void parts_lease(uint16_t ms);
 bool parts_leased(void);
 void parts_order(uint8_t order);
+uint8_t parts_fire(uint8_t output, uint16_t ms); /* try an ejector; an `enum answer` */
 void parts_poll(void);
 
 #endif

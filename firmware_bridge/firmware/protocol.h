@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 0x5beaef2cUL
+#define PROTOCOL_VERSION 0xd7efc4f6UL
 #define RING 32
 
 enum verdict {
@@ -65,6 +65,14 @@ enum order {
     ORDER_RUN = 1,
     ORDER_STOP = 2,
     ORDER_RESET = 3,
+};
+
+enum answer {
+    ANSWER_FIRED = 1,
+    ANSWER_NOT_READY = 2,
+    ANSWER_NOT_AT_REST = 3,
+    ANSWER_BUSY = 4,
+    ANSWER_NO_OUTPUT = 5,
 };
 
 enum encoder {
@@ -195,6 +203,12 @@ enum key {
 #define M_COUNT 0x08
 #define M_COUNT_LENGTH 1
 
+#define M_FIRE 0x09
+#define M_FIRE_SERIAL 1
+#define M_FIRE_OUTPUT 3
+#define M_FIRE_PULSE_MS 4
+#define M_FIRE_LENGTH 6
+
 #define M_IDENT 0x81
 #define M_IDENT_PROTOCOL 1
 #define M_IDENT_BOOT 5
@@ -244,6 +258,11 @@ enum key {
 #define M_COUNTERS_MOST_IN_FLIGHT 19
 #define M_COUNTERS_OVERRUNS 21
 #define M_COUNTERS_LENGTH 23
+
+#define M_FIRED 0x85
+#define M_FIRED_SERIAL 1
+#define M_FIRED_ANSWER 3
+#define M_FIRED_LENGTH 4
 
 struct counters {
     uint16_t late;

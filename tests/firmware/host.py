@@ -38,8 +38,6 @@ CORE = ("parts.c", "outputs.c", "belt.c", "inputs.c", "comms.c", "framing.c")
 FLAGS = ("-std=gnu99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=default")
 MS = 2000
 GATE, CAMERA, LINE_RUN = 1, 16, 32
-# Elsewhere only for `mutants`.
-SOURCES = Path(os.environ.get("FIRMWARE_SOURCES", FOLDER))
 # Where `gcov` data goes when test_coverage.py runs the tests of this folder; nowhere otherwise.
 COVERAGE = os.environ.get("FIRMWARE_COVERAGE", "")
 
@@ -69,7 +67,7 @@ def library() -> ctypes.CDLL:
     """The core as it is, compiled once for all tests."""
     if COVERAGE:
         return load(compile_core(Path(COVERAGE), flags=("-O0", "--coverage")))
-    return load(compile_core(Path(tempfile.mkdtemp(prefix="firmware-")), SOURCES))
+    return load(compile_core(Path(tempfile.mkdtemp(prefix="firmware-"))))
 
 
 def broken(folder: Path, file: str, find: str, put: str) -> ctypes.CDLL:

@@ -10,10 +10,13 @@ import pytest
 from firmware_bridge import framing
 from firmware_bridge.flash import FLASH_BYTES, FOLDER, HAL, RAM_BYTES, build
 from firmware_bridge.protocol import (
+    Answer,
     Command,
     Commit,
     Counters,
     Encoder,
+    Fire,
+    Fired,
     Hello,
     Ident,
     Judge,
@@ -26,7 +29,7 @@ from firmware_bridge.protocol import (
     config_crc,
 )
 from tests.firmware.bench import BUSY, ENCODER, QUIET, SORTERS, Bench, feed, moved
-from tests.firmware.board import GATE, LINE_RUN, MS, TICK, Board
+from tests.firmware.board import GATE, LINE_RUN, MS, SORTER_2, TICK, US, Board
 from tests.firmware_bridge.made import SETTINGS
 
 SRAM = range(0x100, 0x900)
@@ -212,4 +215,42 @@ def test_a_whole_configuration_may_come_in_one_burst() -> None:
     board.chip.write(framing.encode(b"\x08"))
     board.run_ms(10)
     assert board.last(Counters).overruns == 0
+    board.close()
+
+
+def fire(board: Board, serial: int, output: int, pulse_ms: int) -> str:
+    board.say(Fire(serial, output, pulse_ms))
+    board.run_ms(3)
+    fired = board.last(Fired)
+    assert isinstance(fired, Fired)
+    assert fired.serial == serial
+    return Answer(fired.answer).name
+
+
+@pytest.mark.parametrize("values", [BUSY, QUIET], ids=["encoder", "clock"])
+def test_the_chip_makes_the_pulse_to_20_us_and_never_in_run(values: dict[Key, int]) -> None:
+    board = Board()
+    board.start(values | SORTERS | {Key.MAX_ON_MS: 60}, go=False)
+    board.run_ms(1000)
+    assert fire(board, 1, 0, 25) == "FIRED"
+    board.run_ms(1100)
+    assert fire(board, 2, 0, 500) == "FIRED"
+    board.run_ms(1100)
+    assert fire(board, 3, 2, 15) == "FIRED"
+    board.run_ms(50)
+    lengths = {mask: [off - on for (on, _), (off, _) in zip(m[::2], m[1::2], strict=True)]
+               for mask, m in ((GATE, board.moved(GATE)), (SORTER_2, board.moved(SORTER_2)))}  # fmt: skip
+    off_by = [abs(got - wanted * MS) / US for got, wanted in zip(
+        lengths[GATE] + lengths[SORTER_2], (25, 60, 15), strict=True)]  # fmt: skip
+    print("pulses off by", [f"{us:.2f} us" for us in off_by])
+    assert max(off_by) <= 20
+    board.say(Command(Order.RUN))
+    board.run_ms(100)
+    assert board.chip_outputs() & LINE_RUN
+    edges = len(board.moved(GATE)), len(board.moved(SORTER_2))
+    for serial, output in ((4, 0), (5, 2)):
+        assert fire(board, serial, output, 25) == "NOT_READY"
+    board.run_ms(100)
+    assert (len(board.moved(GATE)), len(board.moved(SORTER_2))) == edges
+    assert board.status().mode == Mode.RUN
     board.close()

@@ -13,7 +13,7 @@ import pytest
 from tests.firmware.host import COVERAGE, compile_core
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("test_core.py", "test_vectors.py")
+TESTS = ("test_core.py", "test_vectors.py", "test_firing.py")
 
 
 @pytest.mark.skipif(bool(COVERAGE), reason="this is the inner run")
