@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 RUN_APT := python3-venv libgl1 libglib2.0-0
 TEST_APT := chromium fonts-noto-cjk postgresql mosquitto mbpoll libmodbus-dev gcc libc6-dev \
-  gcc-avr avr-libc binutils-avr simavr libsimavr-dev libelf-dev
+  gcc-avr avr-libc binutils-avr simavr libsimavr-dev libelf-dev avrdude arduino-core-avr
 # Node only where the machine has none: a developer's own is as good.
 NODE_APT := $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 PLC_MASTERS := tests/firmware_bridge/plc/masters/npm

@@ -39,6 +39,10 @@ class Belt(Protocol):
         """The ejector's output."""
         ...
 
+    def set_sorter(self, number: int, energised: bool, at_ns: int) -> None:
+        """The output of sorter 1 to 3."""
+        ...
+
     def trigger(self, at_ns: int) -> None:
         """The camera trigger output."""
         ...

@@ -66,8 +66,8 @@ class Bridge:
         self._wanted = False
         self._orders = [wire.Order.RESET]
 
-    def judge(self, part_id: int, verdict: wire.Verdict, now_ns: int) -> int | None:
-        """Send a verdict; returns the slack in ns (deadline minus now), or None if it cannot be known.
+    def judge(self, part_id: int, verdict: wire.Verdict, now_ns: int, eject: int = 0) -> int | None:
+        """Send a verdict and the sorter that is to fire, 0: none; returns the slack in ns (deadline minus now) or None.
 
         A verdict for another boot, or for a part already decided, is not sent: it could only do harm.
         """
@@ -77,8 +77,8 @@ class Bridge:
             return None
         row = boot.rows[number]
         if row.phase != wire.Phase.DECIDED:
-            boot.pending[number] = Pending(verdict, now_ns)
-            self._send(wire.Judge(boot.number, number, verdict))
+            boot.pending[number] = Pending(verdict, now_ns, eject)
+            self._send(wire.Judge(boot.number, number, verdict, eject))
         return boot.slack_ns(row, now_ns)
 
     def caught_up(self, boot: int, next_part: int) -> bool:
@@ -285,7 +285,7 @@ class Bridge:
             if now_ns - pending.sent_ns >= _RESEND_NS:
                 pending.sent_ns = now_ns
                 self.counters.resent += 1
-                self._send(wire.Judge(self._boot.number, number, pending.verdict))
+                self._send(wire.Judge(self._boot.number, number, pending.verdict, pending.eject))
 
     def _read_missing(self, now_ns: int) -> Iterable[Event]:
         boot = self._boot

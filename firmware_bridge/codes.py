@@ -43,6 +43,16 @@ class Why(enum.IntEnum):
     CONTRADICTION = 12
 
 
+class Confirmed(enum.IntEnum):
+    """What is known of a rejected part's way. `SORTED`: its sorter was fired for it, and the gate's sensor need not see
+    it; the gate rejects it all the same."""
+
+    UNKNOWN = 0
+    SEEN = 1
+    MISSED = 2
+    SORTED = 3
+
+
 class Mode(enum.IntEnum):
     """What the controller does. Its line-run output is energised in `RUN` only."""
 

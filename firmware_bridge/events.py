@@ -13,12 +13,14 @@ from firmware_bridge.protocol import Verdict, Why
 
 @dataclass(frozen=True, slots=True)
 class PartSeen:
-    """The eye saw a part. `part_id` is boot << 32 | number; counts are unwrapped, the time is the station's."""
+    """The eye saw a part, or a PLC triggered for it and calls it `plc_part`. `part_id` is boot << 32 | number; counts
+    are unwrapped, the time is the station's."""
 
     part_id: int
     seen_count: int
     due_count: int
     seen_at_ns: int
+    plc_part: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class PartLost:
 
     part_id: int
     why: str
+    plc_part: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,10 +97,10 @@ class BridgeThread(threading.Thread):
         self.port_error = ""
         self.reopened = 0
 
-    def judge(self, part_id: int, verdict: Verdict) -> int | None:
+    def judge(self, part_id: int, verdict: Verdict, eject: int = 0) -> int | None:
         """Send a verdict now; returns its slack in ns. Callable from any thread."""
         with self._lock:
-            slack_ns = self._bridge.judge(part_id, verdict, self._now_ns())
+            slack_ns = self._bridge.judge(part_id, verdict, self._now_ns(), eject)
             self._flush()
         return slack_ns
 

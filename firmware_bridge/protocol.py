@@ -26,6 +26,7 @@ from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 from firmware_bridge.codes import OBEYED as OBEYED
 from firmware_bridge.codes import Answer as Answer
+from firmware_bridge.codes import Confirmed as Confirmed
 from firmware_bridge.codes import Encoder as Encoder
 from firmware_bridge.codes import Fault as Fault
 from firmware_bridge.codes import Input as Input
@@ -170,7 +171,7 @@ class Status:
 class PartRow:
     """Controller: the row of one part. Clocks and counts that have not come yet are 0; `phase` says which have.
 
-    `confirmed`: 1 the confirmation sensor saw it leave, 2 it did not, 0 not asked or not known yet.
+    `confirmed` is a `Confirmed`.
     """
 
     code: ClassVar[int] = 0x83
@@ -223,7 +224,9 @@ class Fired:
 FromStation = Hello | Set | Commit | Lease | Judge | Command | Read | Count | Fire
 FromController = Ident | Status | PartRow | Counters | Fired
 Message = FromStation | FromController
-ENUMS: tuple[type[enum.IntEnum], ...] = (Verdict, Phase, Why, Mode, Fault, Order, Answer, Encoder, Input, Key)
+ENUMS: tuple[type[enum.IntEnum], ...] = (
+    *(Verdict, Phase, Why, Confirmed, Mode, Fault, Order, Answer, Encoder, Input, Key),
+)
 TABLE: dict[int, type[Message]] = {kind.code: kind for kind in (*get_args(FromStation), *get_args(FromController))}
 
 

@@ -35,6 +35,7 @@ class Pending:
 
     verdict: Verdict
     sent_ns: int
+    eject: int = 0
 
 
 @dataclass(slots=True)

@@ -131,6 +131,16 @@ class Simavr:
         """Overwrite its EEPROM."""
         self._lib.sim_eeprom(self._handle, address, data, len(data))
 
+    def program(self, address: int, code: bytes, begin: int) -> None:
+        """Write its flash, and let it begin at `begin` after every reset: where a bootloader is, say."""
+        self._lib.sim_program(self._handle, address, code, len(code), begin)
+
+    def flash(self, address: int, length: int) -> bytes:
+        """What its flash holds."""
+        data = ctypes.create_string_buffer(length)
+        self._lib.sim_flash(self._handle, address, data, length)
+        return data.raw
+
     def reset(self, cause: int = 2) -> None:
         """Pull the reset pin; `cause` is what MCUSR will say. RAM and EEPROM stay."""
         self._lib.sim_reset(self._handle, cause)

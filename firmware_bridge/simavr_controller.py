@@ -16,6 +16,7 @@ from firmware_bridge.flash import build
 from firmware_bridge.simavr import HZ, Simavr
 
 OUT_GATE, OUT_CAMERA, OUT_LINE_RUN = 0x01, 0x10, 0x20
+OUT_SORTERS = {1: 0x02, 2: 0x04, 3: 0x08}
 _B_AFTER = 320  # cycles from an edge of A to the following edge of B
 _STEP_NS = 1_000_000
 _INPUT_PINS = {Input.CONFIRM: 1, Input.BIN_FULL: 2, Input.LOW_AIR: 3}
@@ -155,6 +156,9 @@ class SimavrController:
             self._levels = levels
             if changed & OUT_GATE:
                 self._belt.set_gate(bool(levels & OUT_GATE), at_ns)
+            for number, bit in OUT_SORTERS.items():
+                if changed & bit:
+                    self._belt.set_sorter(number, bool(levels & bit), at_ns)
             if changed & levels & OUT_CAMERA:
                 self._belt.trigger(at_ns)
             if changed & OUT_LINE_RUN:

@@ -37,7 +37,7 @@ class Parts:
         self._runs = Runs()
         self.confirmations = Confirmations(place, self._on_unconfirmed)
         self.rows = Rows(tell)
-        self.sorters = Sorters(place)
+        self.sorters = Sorters(belt, place)
         self.firing = Firing(place, self._gate, self.sorters, self.rows)
         self.now_ns = self._gate.moved_ns = now_ns
         self.mode = Mode.BOOT
@@ -96,6 +96,9 @@ class Parts:
         self.mode = Mode.RUN
         purge = self._needs_purge and self._gate.blows
         past_gate = self._place.count_at(self.now_ns) + self._config[Key.GATE_COUNT]
+        if self._place.by_clock:
+            # The clock goes on while the belt waits for the gate.
+            past_gate += self._place.per_ms(self._config[Key.LEAD_MS], self.now_ns)
         if purge:
             self._gate.purge_end = past_gate + (self._config[Key.PART_MAX_COUNT] if self.blocked else 0)
         if purge or self._place.by_clock:
@@ -267,7 +270,7 @@ class Parts:
             until = (self._place.due(part) if self._gate.blows else start) + self._place.length(part)
             if not self._gate.open(start, until, part.number, self.now_ns):
                 why = Why.QUEUE_FULL
-        if why not in (Why.EARNED, Why.PURGED) and self._config[Key.INPUTS] & Input.CONFIRM:
+        if why not in (Why.EARNED, Why.PURGED) and not part.confirmed and self._config[Key.INPUTS] & Input.CONFIRM:
             self.confirmations.await_part(part)
         self.rows.decide(part, why, self._place.count_at(self.now_ns))
         fault = self._runs.add(why, self._config)

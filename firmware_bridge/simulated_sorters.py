@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from firmware_bridge.belt import PartState
-from firmware_bridge.codes import Key
+from firmware_bridge.belt import Belt, PartState
+from firmware_bridge.codes import Confirmed, Key
 from firmware_bridge.simulated_outputs import Due, Place
 
 _MS = 1_000_000
@@ -28,12 +28,13 @@ class Sorter:
         self._test_ms = 0
         self.limited = 0
 
-    def fire(self, start: int) -> None:
+    def fire(self, start: int) -> bool:
         """A pulse from count `start` on, unless it is still busy."""
         if self._on or self._start is not None:
             self.limited += 1
-        else:
-            self._start = start
+            return False
+        self._start = start
+        return True
 
     @property
     def on(self) -> bool:
@@ -94,12 +95,11 @@ class Sorter:
 
 
 class Sorters:
-    """All three. `moved` is called with the number of a sorter, its new state and the time."""
+    """All three."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, belt: Belt, place: Place) -> None:
         self._place = place
-        self.moved: Callable[[int, bool, int], None] = lambda _number, _on, _at_ns: None
-        self._sorters = [Sorter(place, number, self._moved) for number in (1, 2, 3)]
+        self._sorters = [Sorter(place, number, belt.set_sorter) for number in (1, 2, 3)]
 
     @property
     def limited(self) -> int:
@@ -117,8 +117,8 @@ class Sorters:
         number, start = part.eject, self.start(part, now_ns)
         wired = self._place.config[Key(Key.EJECT_1_COUNT + 5 * (number - 1))]
         part.eject = 0
-        if allowed and wired and self._place.count_at(now_ns) < start:
-            self._sorters[number - 1].fire(start)
+        if allowed and wired and self._place.count_at(now_ns) < start and self._sorters[number - 1].fire(start):
+            part.confirmed = Confirmed.SORTED
 
     @property
     def on(self) -> bool:
@@ -152,6 +152,3 @@ class Sorters:
         """What comes next."""
         for sorter in self._sorters:
             yield from sorter.agenda()
-
-    def _moved(self, number: int, on: bool, at_ns: int) -> None:
-        self.moved(number, on, at_ns)

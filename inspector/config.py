@@ -18,6 +18,7 @@ from inspector.key_errors import in_words, key_of
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
+S = TypeVar("S", bound="Section")
 
 
 class Section(BaseModel):
@@ -41,6 +42,17 @@ class CameraConfig(Section):
     frame_timeout_ms: Positive = 1000
     shuffle_seed: int | None = None
     trigger_delay_us: int = 0
+
+
+class SorterConfig(Section):
+    """[[controller.sorter]] - an ejector between camera and gate, which the recipe's [[sort]] names by its number."""
+
+    number: int = Field(ge=1, le=3)
+    tick: Positive
+    pulse_ms: Positive = 40
+    lead_ms: int = Field(default=8, ge=0)
+    max_on_ms: Positive = 200
+    min_off_ms: int = Field(default=5, ge=0)
 
 
 class ControllerConfig(Section):
@@ -70,6 +82,7 @@ class ControllerConfig(Section):
     last_parts: int = Field(default=0, ge=0, le=32)
     encoder: Literal["none", "single", "quadrature"] = "quadrature"
     inputs: list[Literal["confirm", "bin_full", "low_air"]] = Field(default_factory=list)
+    sorter: list[SorterConfig] = Field(default_factory=list)
 
 
 class LineConfig(Section):
@@ -234,12 +247,14 @@ class StationConfig(Section):
     simulation: SimulationConfig | None = None
     folder: Path = Field(default=Path("."), exclude=True)
 
+    @property
+    def outputs(self) -> dict[int, str]:
+        """The outputs that maintenance may fire, by their numbers for a PLC."""
+        return {0: "camera"} if self.plc is not None and self.plc.wiring == "triggers" else {1: "ejector"}
+
     def path(self, relative: str) -> Path:
         """`relative` as a path that starts at the station file's folder."""
         return (self.folder / relative).resolve()
-
-
-S = TypeVar("S", bound=Section)
 
 
 def load_toml(path: Path) -> dict[str, Any]:

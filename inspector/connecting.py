@@ -25,15 +25,17 @@ from inspector.plc_side import Hands, PlcSide
 from inspector.record.store import Store
 from inspector.sender import Sender, ThreadSender
 from inspector.threads import Inbox
+from inspector.upkeep import Upkeep
 
 
 @dataclass(slots=True)
 class Connected:
-    """What `running` gets: the controller and where verdicts go, and the PLC's side where there is one."""
+    """What `running` gets: the controller and where verdicts go, and the PLC's side, or what stands in its
+    place."""
 
     controller: Controller
     sender: Sender
-    side: PlcSide | None = None
+    side: PlcSide | Upkeep
     server: PlcServer | None = None
     jobs: PlcJobs | None = None
     monitor: PlcMonitor | None = None
@@ -61,13 +63,16 @@ def connect(around: Around) -> Connected:
         connected = _triggered_by(plc, around)
     else:
         connected = _controlled(plc, around)
-    if plc is not None and connected.side is not None and connected.server is not None:
+    if plc is not None and isinstance(connected.side, PlcSide) and connected.server is not None:
         connected.monitor = PlcMonitor(connected.side.image, connected.server.counters, around.clock, plc.wiring)
     return connected
 
 
 def _controlled(plc: PlcConfig | None, around: Around) -> Connected:
     config = around.config
+    if config.camera.kind == "opencv" and config.camera.trigger_source == "software":
+        text = "[camera] trigger_source is 'software', but there is no PLC that triggers; wanted 'free_run'"
+        raise ConfigError(text)
     bridge = station.make_bridge(config, around.store)
     thread = BridgeThread(
         bridge,
@@ -76,26 +81,29 @@ def _controlled(plc: PlcConfig | None, around: Around) -> Connected:
         around.inbox.put_event,
         around.failed,
     )
-    connected = Connected(RejectController(bridge, thread), ThreadSender(thread))
+    controller = RejectController(bridge, thread, config.controller.pulse_ms)
+    connected = Connected(controller, ThreadSender(thread), Upkeep(around.clock, config.outputs, controller.fire))
     if plc is not None:
-        hands = Hands(around.take_line, _nothing_to_fire, around.inbox.put_event)
+        hands = Hands(around.take_line, _nothing_to_expose, controller.fire, around.inbox.put_event)
         side, connected.jobs = plc_wiring.make_side(config, plc, around.clock, around.line, hands, None)
         connected.side, connected.server = side, plc_wiring.make_server(plc, side, around.clock, around.failed)
     return connected
 
 
 def _triggered_by(plc: PlcConfig, around: Around) -> Connected:
-    if around.config.camera.kind == "opencv":
-        raise ConfigError("[plc] wiring is 'triggers', but [camera] kind 'opencv' has no trigger; wanted one that has")
+    camera = around.config.camera
+    if camera.kind == "opencv" and camera.trigger_source != "software":
+        text = f"[plc] wiring is 'triggers' and [camera] trigger_source {camera.trigger_source!r}, wanted 'software'"
+        raise ConfigError(text)
     put = around.inbox.put_event
     parts, boot, lost = plc_wiring.begin_parts(around.config, plc, around.store)
     firing = Firing(around.camera, around.clock, put, around.failed)
-    hands = Hands(around.take_line, firing.fire, put)
+    hands = Hands(around.take_line, firing.fire, lambda _output: firing.fire(None), put)
     side, jobs = plc_wiring.make_side(around.config, plc, around.clock, around.line, hands, parts)
     firing.side = side
     server = plc_wiring.make_server(plc, side, around.clock, around.failed)
     return Connected(PlcController(side, server, firing, put, boot, lost), PlcSender(side), side, server, jobs)
 
 
-def _nothing_to_fire(_wire_id: int | None) -> None:
-    """The outputs are the reject controller's."""
+def _nothing_to_expose(_wire_id: int) -> None:
+    """The camera is the reject controller's."""

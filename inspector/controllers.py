@@ -10,8 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from firmware_bridge.bridge import Bridge
+from firmware_bridge.codes import Answer
+from firmware_bridge.firing import NO_ANSWER
 from firmware_bridge.port import BridgeThread
 from inspector.passage import Passage
+
+GATE = 0
 
 
 class Controller(Protocol):
@@ -34,6 +38,14 @@ class Controller(Protocol):
         """Let the station's state follow the controller's."""
         ...
 
+    def fire(self, output: str) -> None:
+        """One test pulse on an output, in maintenance."""
+        ...
+
+    def take_fired(self) -> str | None:
+        """What came of the last test pulse, once: empty if it was fired, or why not; None while there is no news."""
+        ...
+
     def numbers(self) -> dict[str, Any]:
         """The link's numbers, for the screen."""
         ...
@@ -45,6 +57,9 @@ class RejectController:
 
     bridge: Bridge
     thread: BridgeThread
+    pulse_ms: int
+    _waits: bool = False
+    _absent: bool = False
 
     @property
     def port_error(self) -> str:
@@ -64,13 +79,20 @@ class RejectController:
         """See `Controller`."""
         passage.watch(self.bridge.status, self.bridge.settled)
 
-    def fire(self, output: int, pulse_ms: int) -> None:
-        """Fire an ejector once, for a test: 0 is the gate, 1 to 3 the sorters. Any thread.
+    def fire(self, output: str) -> None:  # noqa: ARG002 - the gate is the only one
+        """See `Controller`. The controller itself refuses unless its line stands."""
+        self._waits, self._absent = True, bool(self.thread.port_error) or not self.bridge.linked
+        if not self._absent:  # else it would be fired when the controller is back
+            self.thread.order(lambda bridge: bridge.firing.ask(GATE, self.pulse_ms))
 
-        The controller refuses unless the line is stopped; its answer comes within 0.5 s, in `numbers()["test_fire"]`.
-        Raises ValueError for an output or a pulse that there cannot be.
-        """
-        self.thread.order(lambda bridge: bridge.firing.ask(output, pulse_ms))
+    def take_fired(self) -> str | None:
+        """See `Controller`."""
+        last = self.bridge.firing.last
+        answer = NO_ANSWER if self._absent else last.answer if last is not None else ""
+        if not self._waits or not answer:
+            return None
+        self._waits = False
+        return "" if answer == Answer.FIRED.name else answer.lower().replace("_", " ")
 
     def numbers(self) -> dict[str, Any]:
         """See `Controller`."""

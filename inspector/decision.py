@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
-from inspector.recipe import Code
+from inspector.recipe import Code, Sort
 from inspector.types import CodeRead, Defect, Measurement, Reason, Verdict
 
 
@@ -49,6 +50,13 @@ def judge(
     if bad:
         return Verdict.REJECT, tuple(bad + doubts)
     return (Verdict.NOT_INSPECTED if doubts else Verdict.PASS), tuple(doubts)
+
+
+def sorter_of(verdict: Verdict, reasons: Sequence[Reason], rules: Sequence[Sort]) -> int:
+    """The sorter of the first rule that fits any reason of a REJECT; 0 for none, and then the gate takes it."""
+    if verdict is not Verdict.REJECT:
+        return 0
+    return next((rule.sorter for rule in rules if any(fnmatchcase(one.code, rule.reason) for one in reasons)), 0)
 
 
 def _out(one: Measurement, value: float) -> Reason:

@@ -38,7 +38,7 @@ _COMMIT_MS = 1000
 class TriggeredCamera(Protocol):
     """What the loop needs of a camera: the trigger line, and frames when their time has come."""
 
-    def trigger(self, at_ns: int) -> None:
+    def trigger(self, at_ns: int) -> object:
         """Expose now."""
         ...
 

@@ -13,8 +13,8 @@ from functools import partial
 from inspector.calibrated import Plane
 from inspector.clock import perf_ns
 from inspector.config import LineConfig
-from inspector.decision import judge
-from inspector.errors import ImageError, ModelError
+from inspector.decision import judge, sorter_of
+from inspector.errors import ConfigError, ImageError, ModelError
 from inspector.inference.heat import HeatMap, heat_map
 from inspector.inference.outputs import Affine, Regions, find_defects, make_regions
 from inspector.inference.runner import FloatMap, Runner, read_checked
@@ -30,20 +30,33 @@ from inspector.vision.values import out_of_tolerance
 
 
 class Line:
-    """One recipe, loaded and ready to inspect frames.
+    """One recipe, loaded and ready to inspect frames. `sorters` are those that the station has; None: it has no line.
 
     Raises ConfigError or ModelError if anything about the recipe or its model is in doubt.
     """
 
     def __init__(
-        self, recipe: Recipe, config: LineConfig, calibration_id: str = "", plane: Plane | None = None
+        self,
+        recipe: Recipe,
+        config: LineConfig,
+        calibration_id: str = "",
+        plane: Plane | None = None,
+        sorters: frozenset[int] | None = None,
     ) -> None:
+        for number, rule in enumerate(recipe.sort):
+            if sorters is not None and rule.sorter not in sorters:
+                wanted = f"one of {sorted(sorters)}" if sorters else "no [[sort]]: there are no sorters"
+                raise ConfigError(
+                    f"recipe {recipe.id!r}: key 'sort.{number}.sorter' is {rule.sorter}, wanted {wanted} "
+                    "([[controller.sorter]] in the station file)"
+                )
         folder = recipe.path(recipe.model)
         self.recipe = recipe
         self.runner = Runner(folder, threads=config.model_threads, spinning=config.model_spinning)
         card = self.runner.card
         self.calibration_id = calibration_id
         self.plane = plane
+        self.sorters = sorters
         if card.patch.locate is None:
             raise ModelError(f"{folder}: has no taught reference of the part (patch.locate); teach the model again")
         read_checked(folder, card.patch.locate)
@@ -165,6 +178,7 @@ class _Walk:
             measurements=self.measurements,
             codes=tuple(read for _, read in self.codes),
             serial=self.codes[0][1].content if self.codes else "",
+            sorter=sorter_of(verdict, reasons, recipe.sort),
             recipe_id=recipe.id,
             recipe_rev=recipe.revision,
             model_sha=self._line.runner.model_sha,

@@ -16,7 +16,7 @@ from firmware_bridge import events
 from firmware_bridge.protocol import Fault, Mode, Status
 from inspector.alarms import Alarms
 from inspector.clock import Clock
-from inspector.outcomes import outcome_of
+from inspector.outcomes import outcome_of, part_of
 from inspector.sender import Sender
 from inspector.state import Cause, State, after
 from inspector.tracker import OpenPart, Tracker, not_inspected
@@ -27,7 +27,6 @@ from inspector.types import (
     Inspection,
     InspectionRecord,
     OutcomeKind,
-    Part,
     Reason,
     RejectOutcome,
     Verdict,
@@ -37,6 +36,7 @@ _LOG = logging.getLogger(__name__)
 _HELD_FRAMES = 2
 # The controller's word on a trigger may be lost and asked for again; a frame older than this came from nowhere.
 _FRAME_WAITS_NS = 500_000_000
+_MAINTAINED = Reason(code="maintenance", text="outputs were fired by hand meanwhile")
 
 Recorder = Callable[[InspectionRecord, Frame | None, Bookmark], bool]
 
@@ -68,6 +68,7 @@ class Passage:
         self.counts = dict.fromkeys((Verdict.PASS, Verdict.REJECT, Verdict.NOT_INSPECTED), 0)
         self.records = 0
         self.strays = 0
+        self._in_maintenance = False
         self.on_judged: Callable[[Inspection, Frame], None] = lambda _inspection, _frame: None
         self.on_closed: Callable[[InspectionRecord], None] = lambda _record: None
 
@@ -98,21 +99,15 @@ class Passage:
         return frames
 
     def _see(self, event: events.PartSeen) -> None:
-        part = Part(
-            part_id=event.part_id,
-            seen_tick=event.seen_count,
-            due_tick=event.due_count,
-            seen_at_ns=event.seen_at_ns,
-            recipe_id=self.recipe_id,
-        )
-        self._tracker.see(part, self._clock.utc())
+        self._tracker.see(part_of(event, self.recipe_id), self._clock.utc())
         if event.seen_at_ns < self._started_ns:
             reason = Reason(code="restarted", text="the part was on the belt when the station started")
             self._judge_without_frame(event.part_id, reason)
+        elif self._in_maintenance:
+            self._judge_without_frame(event.part_id, _MAINTAINED)
 
     def _lose(self, event: events.PartLost) -> None:
-        part = Part(part_id=event.part_id, seen_tick=0, due_tick=0, seen_at_ns=0, recipe_id=self.recipe_id)
-        self._tracker.see(part, self._clock.utc())
+        self._tracker.see(part_of(event, self.recipe_id), self._clock.utc())
         self._close(RejectOutcome(part_id=event.part_id, kind=OutcomeKind.UNCONFIRMED, reason=event.why.upper()))
 
     def _hear_link(self, event: events.Event) -> None:
@@ -157,10 +152,12 @@ class Passage:
         """The inspection of a bound frame; never an exception, never a PASS unless the station may give one."""
         assert frame.part_id is not None
         if self.state is State.ABORTED:
-            return self._without(frame, Reason(code="station_aborted", text="the station cannot record"))
-        if frame.status is not FrameStatus.OK:
-            return self._without(frame, Reason(code="frame_incomplete", text=f"the camera says {frame.status}"))
-        return self.inspect(frame)
+            reason = Reason(code="station_aborted", text="the station cannot record")
+        elif frame.status is not FrameStatus.OK:
+            reason = Reason(code="frame_incomplete", text=f"the camera says {frame.status}")
+        else:
+            return self.inspect(frame)
+        return not_inspected(frame.part_id, frame.frame_id, reason, self.recipe_id)
 
     def finish(self, inspection: Inspection, frame: Frame) -> None:
         """Tell the controller, and keep what was decided until it answers."""
@@ -218,6 +215,14 @@ class Passage:
         for part_id in self._tracker.unjudged():
             self._judge_without_frame(part_id, Reason(code="recipe_changed", text="it lay on the belt"))
 
+    def maintain(self, on: bool) -> None:
+        """In maintenance, what lies on the belt or is seen is rejected, PASS sent or not: a hand may have moved it."""
+        self._in_maintenance = on
+        for part_id in self._tracker.unjudged() if on else ():
+            self._judge_without_frame(part_id, _MAINTAINED)
+        for part_id in self._tracker.passing() if on else ():
+            self._send.judge(part_id, Verdict.NOT_INSPECTED)
+
     # -- records ---------------------------------------------------------------------------------------------------
 
     @property
@@ -252,10 +257,7 @@ class Passage:
             truth=part.source,
         )
         self.counts[record.verdict] += 1
-        boot, number = outcome.part_id >> 32, outcome.part_id & 0xFFFFFFFF
-        oldest = self._tracker.oldest_open()
-        first = oldest & 0xFFFFFFFF if oldest is not None and oldest >> 32 == boot else number + 1
-        row = (record, part.image, Bookmark(boot, first))
+        row = (record, part.image, self._tracker.bookmark(outcome.part_id))
         if not self._unrecorded and self._record(*row):
             self.records += 1
         else:
@@ -270,10 +272,6 @@ class Passage:
             return replace(inspection, verdict=Verdict.PASS, reasons=(Reason(code="restarted", text=text),))
         self.abort("passed_unearned")
         return inspection
-
-    def _without(self, frame: Frame, reason: Reason) -> Inspection:
-        assert frame.part_id is not None
-        return not_inspected(frame.part_id, frame.frame_id, reason, self.recipe_id)
 
     def _judge_without_frame(self, part_id: int, reason: Reason) -> None:
         inspection = not_inspected(part_id, None, reason, self.recipe_id)

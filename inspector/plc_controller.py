@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -56,7 +57,7 @@ class Firing(threading.Thread):
         self._wanted: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._stopping = False
         self.side: PlcSide | None = None
-        self.trouble = ""
+        self.tested: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def fire(self, wire_id: int | None) -> None:
         """One exposure for this part of the PLC, None for a test without a part; from any thread."""
@@ -82,11 +83,14 @@ class Firing(threading.Thread):
 
     def _expose(self, wire_id: int | None) -> None:
         at_ns = self._clock.now_ns()
+        trouble = ""
         try:
-            self._camera.trigger(at_ns)
+            at_ns = self._camera.trigger(at_ns)
         except CameraError as why:
-            self.trouble = str(why)
+            trouble = str(why)
         side = self.side
+        if wire_id is None:
+            self.tested.put(trouble)
         if wire_id is None or side is None or side.parts is None:
             return
         with side.image.lock:
@@ -126,6 +130,16 @@ class PlcController:
 
     def watch(self, passage: Passage) -> None:
         """Nothing to follow: the station's state is its own, and the PLC reads it."""
+
+    def fire(self, output: str) -> None:  # noqa: ARG002 - the camera is the only one
+        """See `controllers.Controller`."""
+        self.firing.fire(None)
+
+    def take_fired(self) -> str | None:
+        """See `controllers.Controller`."""
+        with suppress(queue.Empty):
+            return self.firing.tested.get_nowait()
+        return None
 
     def numbers(self) -> dict[str, Any]:
         """See `controllers.Controller`."""

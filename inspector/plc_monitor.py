@@ -6,6 +6,7 @@ change anything. Line thread.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import fields
 from typing import Any
 
@@ -13,6 +14,8 @@ from firmware_bridge.plc import picture
 from firmware_bridge.plc.fields import FIELDS, Field, Value, to_words
 from firmware_bridge.plc.image import Image
 from firmware_bridge.plc.modbus_pdu import Counters
+from firmware_bridge.plc.signals import Command
+from firmware_bridge.plc.trace import ORDERS, Order
 from inspector.clock import Clock
 from inspector.link.messages import PlcReport
 
@@ -30,14 +33,18 @@ class PlcMonitor:
         self._values: dict[str, Value] = {}
         self._since_ns: dict[str, int] = {}
         self._next_ns = 0
+        self._orders: deque[dict[str, Any]] = deque(maxlen=ORDERS)
+        self._ordered = 0
 
     def look(self) -> PlcReport | None:
         """Note what has changed; the report, when it is time for one."""
         now_ns = self._clock.now_ns()
         contract = self._image.contract
         with self._image.lock:
-            values = picture.values(contract, "")
+            values = picture.values(contract, "") | picture.result(contract)
             values |= {field.name: getattr(contract.inputs, field.name) for field in FIELDS if field.to_station}
+            orders, ordered = [*contract.trace.orders], contract.trace.ordered
+        self._note_orders(orders, ordered)
         for name, value in values.items():
             if name not in self._values or self._values[name] != value:
                 self._since_ns[name] = now_ns
@@ -80,8 +87,27 @@ class PlcMonitor:
             ),
             refused=refused,
             server=server | {f"exception_{code}": count for code, count in sorted(self._counters.refused.items())},
-            outputs=contract.maintenance.outputs,
+            outputs=tuple(contract.maintenance.outputs.values()),
+            forced=dict(contract.maintenance.forced),
+            orders=tuple(self._orders),
         )
+
+    def _note_orders(self, orders: list[Order], ordered: int) -> None:
+        """Give each new command of the PLC its wall time, once."""
+        first = max(self._ordered, ordered - len(orders))
+        for number, order in enumerate(orders[len(orders) - (ordered - first) :], first + 1):
+            known = order.command in list(Command)
+            self._orders.append(
+                {
+                    "number": number,
+                    "at_utc": self._clock.utc(),
+                    "master": order.owner,
+                    "command": Command(order.command).name if known else str(order.command),
+                    "argument": order.argument,
+                    "refused": order.refused.name if order.refused else "",
+                }
+            )
+        self._ordered = ordered
 
     def _register(self, field: Field, now_ns: int) -> dict[str, Any]:
         value = self._values.get(field.name, "" if field.kind == "text" else 0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from firmware_bridge.events import Event, PartSeen
 from firmware_bridge.plc import events
+from firmware_bridge.plc.by_hand import obey, why_not
 from firmware_bridge.plc.contract import Contract
 from firmware_bridge.plc.image import Image
 from firmware_bridge.plc.inputs import Options
@@ -26,6 +27,7 @@ from inspector.plc_results import Places, plc_result, settings_checksum
 from inspector.state import Cause, State
 from inspector.tracker import not_inspected
 from inspector.types import Inspection, InspectionRecord, Reason
+from inspector.upkeep import act, tell_fired
 
 _PACKML = {
     State.STOPPED: PackMl.STOPPED,
@@ -35,7 +37,7 @@ _PACKML = {
     State.ABORTED: PackMl.ABORTED,
 }
 # Alarms that come from the PLC itself are no news to it.
-_OWN = ("plc_lost", "plc_maintenance", "plc_job")
+_OWN = ("plc_lost", "maintenance", "plc_job")
 _FAULTS = {
     "camera_lost": Fault.CAMERA,
     "record_failed": Fault.RECORDER,
@@ -50,10 +52,12 @@ _LOW_HALF = 0xFFFFFFFF
 
 @dataclass(slots=True)
 class Hands:
-    """What the PLC's wishes move: a job's line is taken over, the camera is fired, `put` is the line's inbox."""
+    """What the PLC's wishes move: a job's line is taken over, the camera is fired for a part of the PLC, an output for
+    a test; `put` is the line's inbox."""
 
     take_line: Callable[[Line], None]
-    fire: Callable[[int | None], None]
+    expose: Callable[[int], None]
+    fire: Callable[[str], None]
     put: Callable[[Event | events.PlcEvent], None]
 
 
@@ -85,7 +89,7 @@ class PlcSide:
                 self._hands.put(meant)
             if isinstance(event, events.Triggered):
                 self.contract.triggers.recorded_as(event.part_id, self.parts.part_of(event.part_id) or 0)
-                self._hands.fire(event.part_id)
+                self._hands.expose(event.part_id)
         if not isinstance(event, events.Triggered | events.TriggerRefused | events.ResultTaken | events.ResultLost):
             self._hands.put(event)
 
@@ -109,10 +113,8 @@ class PlcSide:
             alarms.settle("plc_lost")
             if passage.state is State.HELD:
                 passage.order(Cause.RESET)
-        elif isinstance(event, events.MaintenanceChanged):
-            alarms.tell("plc_maintenance", event.on)
-        elif isinstance(event, events.OutputFired):
-            self._hands.fire(None)
+        else:
+            act(event, self.contract.options.outputs, self._hands.fire, passage)
 
     # -- what the line tells ---------------------------------------------------------------------------------------
 
@@ -167,7 +169,8 @@ class PlcSide:
         assert self.parts is not None
         with self.image.lock:
             wire_id = self.parts.wire_of(part_id)
-        if wire_id is None:
+            answered = wire_id not in self.contract.triggers.in_flight
+        if wire_id is None or (inspection is None and answered):
             return None
         if inspection is None:
             inspection = not_inspected(part_id, None, Reason(code="frame_ambiguous"), "")
@@ -181,26 +184,21 @@ class PlcSide:
                     self._hands.put(event)
 
     def command(self, words: str) -> str:
-        """A person's wish from the screen: `maintenance on`, `maintenance off`, `fire OUTPUT`, `approve`; why not."""
-        what, _, output = words.partition(" ")
+        """A person's wish from the screen: `approve`, or what `by_hand` knows; empty, or why not."""
         now_ns = self._clock.now_ns()
-        contract = self.contract
         with self.image.lock:
-            if words == "maintenance on":
-                why = contract.enter_maintenance(now_ns)
-            elif words == "maintenance off":
-                contract.leave_maintenance(now_ns)
-                why = Refusal.NONE
-            elif words == "approve":
-                why = contract.approve_first_piece(now_ns)
-            elif what == "fire":
-                outputs = contract.maintenance.outputs
-                why = contract.fire(outputs.index(output) if output in outputs else len(outputs), now_ns)
-            else:
-                return f"PLC command {words!r} is not known"
-        return "" if why is Refusal.NONE else f"{words} is refused: {why.name.lower().replace('_', ' ')}"
+            if words == "approve":
+                return why_not(words, self.contract.approve_first_piece(now_ns))
+            return obey(self.contract, words, now_ns)
 
-    def maintenance_left_s(self) -> float | None:
+    def fired(self, trouble: str, passage: Passage) -> None:
+        """What came of a test pulse; empty if it was fired."""
+        tell_fired(trouble, passage.alarms)
+        with self.image.lock:
+            self.contract.commands.fired(Refusal.NOT_FIRED if trouble else Refusal.NONE)
+            self.contract.asked(Refusal.NONE, self._clock.now_ns())
+
+    def left_s(self) -> float | None:
         """Seconds until the maintenance mode ends by itself, None where it is off."""
         with self.image.lock:
             return self.contract.maintenance.left_s(self._clock.now_ns())

@@ -28,7 +28,6 @@ from inspector.recipe import find_recipe
 from inspector.record.store import Store
 
 TRIGGERS = "triggers"
-_OUTPUTS = ("camera",)
 
 
 def make_side(
@@ -43,7 +42,7 @@ def make_side(
         result_timeout_ms=plc.result_timeout_ms,
         first_piece=plc.first_piece,
         plc_may_approve=plc.may_approve,
-        outputs=_OUTPUTS if parts is not None else (),
+        outputs=config.outputs,
     )
     places = Places(calibration.plane, calibration.robot)
     return PlcSide(clock, options, jobs, places, hands, parts), jobs
@@ -105,7 +104,7 @@ def _known(config: StationConfig, plc: PlcConfig, line: Line) -> dict[int, str]:
 
 def _load(config: StationConfig, recipe_id: str, like: Line) -> Line:
     recipe = find_recipe(config.path(config.station.recipe).parent, recipe_id)
-    return Line(recipe, config.line, like.calibration_id, like.plane)
+    return Line(recipe, config.line, like.calibration_id, like.plane, like.sorters)
 
 
 def _networks(plc: PlcConfig) -> list[Network]:

@@ -141,6 +141,13 @@ class Code(Section):
     unreadable: Literal["not_inspected", "reject", "allow"] = "not_inspected"
 
 
+class Sort(Section):
+    """[[sort]] - which sorter takes out a part that is rejected for `reason`, the code of a reason (`*`: anything)."""
+
+    reason: str = Field(min_length=1)
+    sorter: int = Field(ge=1, le=3)
+
+
 class Recipe(Section):
     """One recipe: a model and the limits that go with it. `ignore` is a PNG mask of the patch, white is ignored."""
 
@@ -157,6 +164,7 @@ class Recipe(Section):
     area: list[AreaFeature] = Field(default_factory=list)
     measure: list[Measure] = Field(default_factory=list)
     code: list[Code] = Field(default_factory=list)
+    sort: list[Sort] = Field(default_factory=list)
     health: HealthLimits = HealthLimits()
     locate: LocateLimits = LocateLimits()
     folder: Path = Field(default=Path("."), exclude=True)

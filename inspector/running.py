@@ -35,6 +35,7 @@ from inspector.state import Cause, State
 from inspector.telling import part_event
 from inspector.threads import CameraThread, Inbox
 from inspector.types import Counts, Frame, Inspection, InspectionRecord, StationStatus, Verdict
+from inspector.upkeep import Upkeep
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.05
@@ -53,7 +54,7 @@ class Crew:
     camera_thread: CameraThread
     recorder: Recorder
     link: LinkServer | None
-    plc: PlcSide | None = None
+    side: PlcSide | Upkeep
     plc_server: PlcServer | None = None
     plc_monitor: PlcMonitor | None = None
 
@@ -112,27 +113,25 @@ class Running:
             self._end()
 
     def _take(self, item: Event | PlcEvent | Frame) -> None:
-        plc = self._crew.plc
         if isinstance(item, Frame):
             self._passage.take(item)
         elif isinstance(item, PlcEvent):
-            if plc is not None:
-                plc.hear(item, self._passage)
+            self._crew.side.hear(item, self._passage)
         else:
             frames = self._passage.hear(item)
-            if plc is not None:
-                plc.heard(item)
+            self._crew.side.heard(item)
             for frame in frames:
                 self._passage.take(frame)
 
     def _look_around(self) -> None:
-        if self._crew.plc is not None:
-            self._crew.plc.look(self._passage, self._line)
+        self._crew.side.look(self._passage, self._line)
         now_ns = self._clock.now_ns()
         if now_ns < self._next_status_ns:
             return
         self._next_status_ns = now_ns + _STATUS_NS
         self._crew.controller.watch(self._passage)
+        if (trouble := self._crew.controller.take_fired()) is not None:
+            self._crew.side.fired(trouble, self._passage)
         self._watch_crew()
         # A trigger before the camera is there would be a part without a picture.
         if self._autostart and self._passage.state is State.IDLE and self._crew.camera.wait_connected(0.0):
@@ -171,10 +170,10 @@ class Running:
         what = asked.command.what
         if what == "ack":
             return self._passage.acknowledge(asked.command.argument)
-        if what == "plc":
-            return (
-                "this station has no PLC" if self._crew.plc is None else self._crew.plc.command(asked.command.argument)
-            )
+        if what == "maintenance":
+            return self._crew.side.command(asked.command.argument)
+        if what == "start" and self._crew.side.left_s() is not None:
+            return "start is refused in maintenance: end it first"
         return self._passage.order(Cause(what)) or ""
 
     def take_line(self, line: Line) -> None:
@@ -192,7 +191,7 @@ class Running:
         recipe = find_recipe(folder, recipe_id)
         if recipe.id != self._passage.recipe_id and self._passage.state is not State.IDLE:
             raise ConfigError(_STANDS.format(state=self._passage.state))
-        return Line(recipe, self._config.line, self._line.calibration_id, self._line.plane)
+        return Line(recipe, self._config.line, self._line.calibration_id, self._line.plane, self._line.sorters)
 
     def _take_over(self, changed: Changed) -> str:
         """Between two parts: judge by what was loaded; the reason if it is refused, and the old one stays."""
@@ -206,8 +205,7 @@ class Running:
 
     def _judged(self, inspection: Inspection, frame: Frame) -> None:
         self._on_judged(inspection, frame)
-        if self._crew.plc is not None:
-            self._crew.plc.judged(inspection)
+        self._crew.side.judged(inspection)
         self._last_part_id = inspection.part_id
         self._took_ms.append(sum(inspection.stage_ms.values()))
         if self.first_judged_ns is None:
@@ -220,8 +218,7 @@ class Running:
 
     def _closed(self, record: InspectionRecord) -> None:
         self._on_closed(record)
-        if self._crew.plc is not None:
-            self._crew.plc.closed(record)
+        self._crew.side.closed(record)
         self._without_picture += record.inspection.frame_id is None
         if record.slack_ms is not None:
             self._slack_ms.append(record.slack_ms)
@@ -271,7 +268,7 @@ class Running:
             at_utc=self._clock.utc(),
             camera_trouble=(crew.camera_thread.trouble or "lost") if crew.camera_thread.lost else "",
             preparing=self._change.loading,
-            test_left_s=None if crew.plc is None else crew.plc.maintenance_left_s(),
+            test_left_s=crew.side.left_s(),
         )
 
     def _end(self) -> None:

@@ -188,7 +188,7 @@ class RealRun:
         document = self.tally.document(seen) | {"mode": "realtime", "open_at_the_end": seen - self.tally.records}
         if self.surroundings is None:
             # Without a simulated belt nobody knows where a part went physically.
-            document |= dict.fromkeys(("escapes_by_fault", "boxed", "binned", "unseen_by_the_eye"))
+            document |= dict.fromkeys(("escapes_by_fault", "boxed", "binned", "sorted", "unseen_by_the_eye"))
         finished = self.parts is None or self.tally.law_holds(seen)
         return RunResult(document, finished and not self.tally.escapes_by_fault and not self.tally.duplicates)
 
@@ -233,7 +233,7 @@ def build_realtime(config: StationConfig, parts: int | None, *, with_link: bool,
         camera_thread=CameraThread(camera, inbox, failed),
         recorder=recorder,
         link=link,
-        plc=connected.side,
+        side=connected.side,
         plc_server=connected.server,
         plc_monitor=connected.monitor,
     )

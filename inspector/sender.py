@@ -46,9 +46,10 @@ class BridgeSender:
     bridge: Bridge
     clock: Clock
 
-    def judge(self, part_id: int, verdict: Verdict, inspection: Inspection | None = None) -> int | None:  # noqa: ARG002
+    def judge(self, part_id: int, verdict: Verdict, inspection: Inspection | None = None) -> int | None:
         """See `Sender`."""
-        return self.bridge.judge(part_id, _ON_THE_WIRE[verdict], self.clock.now_ns())
+        sorter = inspection.sorter if inspection is not None else 0
+        return self.bridge.judge(part_id, _ON_THE_WIRE[verdict], self.clock.now_ns(), sorter)
 
     def run(self) -> None:
         """See `Sender`."""
@@ -69,9 +70,9 @@ class ThreadSender:
 
     thread: BridgeThread
 
-    def judge(self, part_id: int, verdict: Verdict, inspection: Inspection | None = None) -> int | None:  # noqa: ARG002
+    def judge(self, part_id: int, verdict: Verdict, inspection: Inspection | None = None) -> int | None:
         """See `Sender`."""
-        return self.thread.judge(part_id, _ON_THE_WIRE[verdict])
+        return self.thread.judge(part_id, _ON_THE_WIRE[verdict], inspection.sorter if inspection is not None else 0)
 
     def run(self) -> None:
         """See `Sender`."""

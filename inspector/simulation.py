@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class PhysicalPart:
     """A thing on the belt. `number` is (boot, running number) as the eye met it, None if the eye never did.
 
     `picture` is the index of what it looks like; `boxed` says where it went, None while it is still on the way.
+    `sorter` is the one that took it out before the gate.
     """
 
     uid: int
@@ -34,6 +35,7 @@ class PhysicalPart:
     picture: int
     number: tuple[int, int] | None = None
     boxed: bool | None = None
+    sorter: int = 0
 
     @property
     def centre_um(self) -> int:
@@ -51,6 +53,14 @@ class _Edge:
     at_um: int
     blocked: bool
     part: PhysicalPart | None
+
+
+@dataclass(slots=True)
+class _Sorter:
+    number: int
+    at_um: int
+    lead_ms: int
+    moves: deque[tuple[int, bool]] = field(default_factory=lambda: deque([(-1, False)]))
 
 
 class World:
@@ -71,8 +81,12 @@ class World:
         self._made = 0
         self._edges: deque[_Edge] = deque()
         self._gate: deque[tuple[int, bool]] = deque([(-1, False)])
+        self._sorters = [
+            _Sorter(sorter.number, sorter.tick * controller.tick_um, sorter.lead_ms) for sorter in controller.sorter
+        ]
+        self._looked_um = 0.0
         self.on_belt: deque[PhysicalPart] = deque()
-        self.on_trigger: Callable[[int], None] = lambda _at_ns: None
+        self.on_trigger: Callable[[int], object] = lambda _at_ns: None
         self.on_gone: Callable[[PhysicalPart], None] = lambda _part: None
         self._boot = boot
         self._number = 0
@@ -127,6 +141,12 @@ class World:
         """The ejector's output; the mechanics follow `lead_ms` later."""
         self._gate.append((at_ns + self._controller.lead_ms * 1_000_000, energised))
 
+    def set_sorter(self, number: int, energised: bool, at_ns: int) -> None:
+        """A sorter's output; one that the station does not know of is not there."""
+        for sorter in self._sorters:
+            if sorter.number == number:
+                sorter.moves.append((at_ns + sorter.lead_ms * 1_000_000, energised))
+
     def trigger(self, at_ns: int) -> None:
         """The camera's trigger line."""
         self.settle(at_ns)
@@ -145,14 +165,16 @@ class World:
         return sorted(near, key=lambda part: abs(place - part.front_um))
 
     def settle(self, now_ns: int) -> None:
-        """Let every part that has passed the gate by now fall where the gate let it fall."""
+        """Let every part that has passed a sorter or the gate by now fall where that let it fall."""
+        if self._sorters:
+            self._sort_out(now_ns)
         gate_um = self._controller.gate_tick * self._controller.tick_um
         while self.on_belt:
             passed_ns = self._when_um(self.on_belt[0].centre_um + gate_um)
             if passed_ns is None or passed_ns >= now_ns:
                 return
             part = self.on_belt.popleft()
-            part.boxed = self._energised(passed_ns) == self._controller.energised_passes
+            part.boxed = _state_at(self._gate, passed_ns) == self._controller.energised_passes
             self.on_gone(part)
 
     def power_cycle(self) -> None:
@@ -176,10 +198,18 @@ class World:
             return self._since_ns
         return self._since_ns + int((place_um - self._place_um) / self._speed) + 1 if self._moving else None
 
-    def _energised(self, at_ns: int) -> bool:
-        while len(self._gate) > 1 and self._gate[1][0] <= at_ns:
-            self._gate.popleft()
-        return self._gate[0][1]
+    def _sort_out(self, now_ns: int) -> None:
+        """The belt has moved evenly since the last look: whoever changes that looks first."""
+        place = self.place_um(now_ns)
+        for sorter in self._sorters:
+            for part in list(self.on_belt):
+                at_um = part.centre_um + sorter.at_um
+                passed_ns = self._when_um(at_um) if self._looked_um < at_um <= place else None
+                if passed_ns is not None and _state_at(sorter.moves, passed_ns):
+                    part.boxed, part.sorter = False, sorter.number
+                    self.on_belt.remove(part)
+                    self.on_gone(part)
+        self._looked_um = place
 
     def _make_part(self) -> None:
         faults, draw = self._config.faults, self._random.random
@@ -211,3 +241,9 @@ class World:
                 return
             # The eye is blocked, but the parts come all the same: nobody will have seen this one.
             self._place(self._next_front_um)
+
+
+def _state_at(moves: deque[tuple[int, bool]], at_ns: int) -> bool:
+    while len(moves) > 1 and moves[1][0] <= at_ns:
+        moves.popleft()
+    return moves[0][1]

@@ -79,8 +79,26 @@ def controller_settings(config: ControllerConfig) -> dict[Key, int]:
         Key.ENCODER: int(_ENCODERS[config.encoder]),
         Key.INPUTS: sum(Input[name.upper()] for name in set(config.inputs)),
     }
+    settings |= _sorter_settings(config)
     if trouble := settings_error(settings):
         raise ConfigError(f"[controller] the controller would refuse this: {trouble}")
+    return settings
+
+
+def _sorter_settings(config: ControllerConfig) -> dict[Key, int]:
+    settings: dict[Key, int] = {}
+    for number, sorter in enumerate(config.sorter):
+        where = f"[[controller.sorter]] {number}"
+        first = Key(Key.EJECT_1_COUNT + 5 * (sorter.number - 1))
+        if first in settings:
+            raise ConfigError(f"{where}: number is {sorter.number}, wanted one that no other sorter has")
+        if not config.camera_tick < sorter.tick < config.gate_tick:
+            between = f"wanted between camera_tick, {config.camera_tick}, and gate_tick, {config.gate_tick}"
+            raise ConfigError(f"{where}: tick is {sorter.tick}, {between}")
+        if sorter.pulse_ms > sorter.max_on_ms:
+            raise ConfigError(f"{where}: pulse_ms is {sorter.pulse_ms}, wanted at most max_on_ms, {sorter.max_on_ms}")
+        values = (sorter.tick, sorter.pulse_ms, sorter.lead_ms, sorter.max_on_ms, sorter.min_off_ms)
+        settings |= {Key(first + field): value for field, value in enumerate(values)}
     return settings
 
 
@@ -106,7 +124,10 @@ def load_recipe_of(config: StationConfig) -> Recipe:
 def load_line(config: StationConfig, recipe: Recipe) -> Line:
     """The recipe's model, checked and ready; raises ConfigError or ModelError."""
     calibration = load_calibration(config)
-    return Line(recipe, config.line, calibration.id, calibration.plane)
+    # Where a PLC tracks and rejects there is no controller, and so no sorter of ours.
+    ours = config.plc is None or config.plc.wiring != "triggers"
+    sorters = frozenset(sorter.number for sorter in config.controller.sorter if ours)
+    return Line(recipe, config.line, calibration.id, calibration.plane, sorters)
 
 
 def load_flat_field(config: StationConfig) -> FlatField | None:

@@ -34,6 +34,7 @@ class Tally:
     duplicates: int = 0
     boxed: int = 0
     binned: int = 0
+    sorted: Counter[str] = field(default_factory=Counter)
     unseen: int = 0
     slack_ms: deque[float] = field(default_factory=lambda: deque(maxlen=20_000))
     _passes: dict[int, str] = field(default_factory=dict)
@@ -60,9 +61,10 @@ class Tally:
         self._judge_label(record)
 
     def gone(self, part: PhysicalPart) -> None:
-        """A physical part has left the belt, into the box or the bin."""
+        """A physical part has left the belt, into the box, the bin or where a sorter leads."""
         self.boxed += bool(part.boxed)
-        self.binned += not part.boxed
+        self.binned += not part.boxed and not part.sorter
+        self.sorted.update([str(part.sorter)] if part.sorter else [])
         self.unseen += part.number is None
         source = self._passes.pop(part.number[0] << 32 | part.number[1], None) if part.number else None
         # A folder camera cannot know which physical part it shows; there the PASS of the number has to do.
@@ -87,6 +89,7 @@ class Tally:
             "outcomes": dict(self.outcomes.most_common()),
             "boxed": self.boxed,
             "binned": self.binned,
+            "sorted": dict(sorted(self.sorted.items())),
             "unseen_by_the_eye": self.unseen,
             "duplicate_records": self.duplicates,
         }

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inspector.types import Frame, Inspection, Part, Reason, Verdict
+from inspector.types import Bookmark, Frame, Inspection, Part, Reason, Verdict
+
+_LOW_HALF = 0xFFFFFFFF
 
 
 @dataclass(slots=True)
@@ -42,13 +44,20 @@ class Tracker:
         """Parts on the belt without a record."""
         return len(self._open)
 
-    def oldest_open(self) -> int | None:
-        """The lowest part id that has no record yet."""
-        return min(self._open, default=None)
+    def bookmark(self, closed: int) -> Bookmark:
+        """Where a restart goes on, after part `closed` got its record."""
+        oldest = min(self._open, default=None)
+        if oldest is not None and oldest >> 32 == closed >> 32:
+            return Bookmark(closed >> 32, oldest & _LOW_HALF)
+        return Bookmark(closed >> 32, (closed & _LOW_HALF) + 1)
 
     def unjudged(self) -> tuple[int, ...]:
         """Parts on the belt that have no inspection yet."""
         return tuple(part_id for part_id, known in self._open.items() if known.inspection is None)
+
+    def passing(self) -> tuple[int, ...]:
+        """Parts on the belt that were judged PASS."""
+        return tuple(part_id for part_id, known in self._open.items() if _passes(known))
 
     def see(self, part: Part, utc: str) -> None:
         """The eye saw a part. Telling the same part twice changes nothing."""
@@ -110,6 +119,10 @@ class Tracker:
         if known is None:
             return None
         return known, known.inspection or _not_inspected(known, known.doubt or _why_not(known))
+
+
+def _passes(known: OpenPart) -> bool:
+    return known.inspection is not None and known.inspection.verdict is Verdict.PASS
 
 
 def _why_not(known: OpenPart) -> Reason:

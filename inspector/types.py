@@ -48,11 +48,9 @@ class OutcomeKind(enum.IntEnum):
 class Frame:
     """One exposure.
 
-    `pixels` is uint8, `(H, W)` grey or `(H, W, 3)` BGR, C-contiguous, and is made read-only here. `frame_id`
-    counts this camera's exposures; a gap in it is a lost frame. `part_id` is None until the tracker has bound
-    the frame to a part by its time. `exposed_at_ns` is the start of exposure on the station's clock.
-
-    Raises ValueError for any other shape, dtype or memory order.
+    `pixels` is uint8, `(H, W)` grey or `(H, W, 3)` BGR, C-contiguous, and is made read-only here; ValueError for any
+    other. `frame_id` counts this camera's exposures; a gap in it is a lost frame. `part_id` is None until the tracker
+    has bound the frame to a part by its time. `exposed_at_ns` is the start of exposure on the station's clock.
     """
 
     frame_id: int
@@ -90,9 +88,9 @@ class Frame:
 class Part:
     """A part that the photo-eye saw. Made by the eye, not by an image: a part without an image still exists.
 
-    `part_id` is 64 bits: the controller's boot count in the high half, its running number in the low half, so
-    that it is never given twice. `seen_tick` is where the eye's edge lay, `due_tick` where its gate is,
-    `seen_at_ns` the edge on the station's clock, `trigger_at_ns` the camera's trigger (None until it came).
+    `part_id` is 64 bits, boot count and running number of the controller, so that it is never given twice. `plc_part`
+    is a triggering PLC's number, which may come again. `seen_tick` is where the eye's edge lay, `due_tick` where its
+    gate is, `seen_at_ns` the edge on the station's clock, `trigger_at_ns` the camera's trigger (None until it came).
     """
 
     part_id: int
@@ -100,6 +98,7 @@ class Part:
     due_tick: int
     seen_at_ns: int
     trigger_at_ns: int | None = None
+    plc_part: int | None = None
     recipe_id: str
 
     def triggered(self, at_ns: int) -> Part:
@@ -177,6 +176,7 @@ class Inspection:
 
     `score` is the model's part score on the calibrated scale (1.0 is the threshold), None where none was made.
     `stage_ms` has the milliseconds of every stage in order, `serial` what the code says, and `heat` makes the HeatMap.
+    `sorter` is the ejector before the gate that is to take the part out, 0 where none is.
     """
 
     part_id: int
@@ -190,20 +190,12 @@ class Inspection:
     measurements: tuple[Measurement, ...] = ()
     codes: tuple[CodeRead, ...] = ()
     serial: str = ""
+    sorter: int = 0
     recipe_id: str = ""
     recipe_rev: str = ""
     model_sha: str = ""
     calibration_id: str = ""
     heat: Any = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectCommand:
-    """What is sent to the controller for a part: its verdict, and the tick before which it counts."""
-
-    part_id: int
-    verdict: Verdict
-    due_tick: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ SCHEMAS: dict[str, type[config.Section]] = {
     "[station]": config.StationSection,
     "[camera]": config.CameraConfig,
     "[controller]": config.ControllerConfig,
+    "[[controller.sorter]]": config.SorterConfig,
     "[line]": config.LineConfig,
     "[record]": config.RecordConfig,
     "[web]": config.WebConfig,
@@ -53,6 +54,7 @@ SCHEMAS: dict[str, type[config.Section]] = {
     "[[area]]": recipe.AreaFeature,
     "[[measure]]": recipe.Measure,
     "[[code]]": recipe.Code,
+    "[[sort]]": recipe.Sort,
     "[health]": recipe.HealthLimits,
     "[locate]": recipe.LocateLimits,
 }

@@ -61,6 +61,7 @@ LEVELS = {
     "plc_jobs": 8,
     "plc_monitor": 8,
     "plc_side": 8,
+    "upkeep": 8,
     "plc_controller": 8,
     "plc_wiring": 8,
     "simulated_plc": 8,

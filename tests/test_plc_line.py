@@ -143,9 +143,10 @@ def test_every_trigger_of_a_libmodbus_master_has_its_record_and_its_verdict(line
     records = line.records()
     assert [part for part, *_ in read] == list(range(5000, 5000 + PARTS))
     assert sorted(records) == [(1, number) for number in range(1, PARTS + 1)]
-    for _, verdict, boot, number in read:
+    for part, verdict, boot, number in read:
         record = records[boot, number]
         assert record.outcome.reason == f"PLC_TOOK_{PlcVerdict(verdict).name}"
+        assert record.part.plc_part == part
         assert (record.outcome.kind is OutcomeKind.PASSED) == (verdict == PlcVerdict.PASS)
         if verdict in (PlcVerdict.PASS, PlcVerdict.REJECT):
             assert record.inspection.verdict == verdict
@@ -200,6 +201,7 @@ def test_what_the_plc_never_took_is_told_as_such(line: Line) -> None:
     assert sorted(records) == [(1, 1), (1, 2)]
     assert records[1, 1].outcome.reason == "RESULT_LOST"
     assert records[1, 2].outcome.reason == "TRIGGER_REFUSED"
+    assert [record.part.plc_part for record in records.values()] == [1, 1]
     assert {record.verdict for record in records.values()} <= {Verdict.NOT_INSPECTED, Verdict.REJECT}
     assert {record.outcome.kind for record in records.values()} == {OutcomeKind.UNCONFIRMED}
 

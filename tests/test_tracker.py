@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inspector.tracker import Tracker
-from inspector.types import Frame, Inspection, OutcomeKind, Part, RejectOutcome, Verdict
+from inspector.types import Bookmark, Frame, Inspection, OutcomeKind, Part, RejectOutcome, Verdict
 
 MS = 1_000_000
 PIXELS = np.zeros((4, 4), np.uint8)
@@ -89,9 +89,10 @@ def test_every_part_closes_exactly_once(tracker: Tracker) -> None:
     assert tracker.close(1) is not None
     assert tracker.close(1) is None
     assert tracker.close(99) is None
-    assert tracker.oldest_open() == 2
+    assert tracker.bookmark(1) == Bookmark(0, 2)
     assert tracker.close(2) is not None
-    assert tracker.oldest_open() is None
+    assert tracker.bookmark(2) == Bookmark(0, 3)
+    assert tracker.bookmark(7 << 32 | 5) == Bookmark(7, 6)
     assert tracker.open_parts == 0
 
 

@@ -105,11 +105,13 @@ class WholeLine:
     faults: FaultConfig = field(default_factory=FaultConfig)
     tracker: type[Tracker] = Tracker
     twin: Callable[..., Twin] = SimulatedController
+    controller_config: ControllerConfig = field(default_factory=ControllerConfig)
+    judge: Callable[[Frame], Inspection] = knowing_judge
 
     def run(self, parts: int) -> WholeLine:
         self.config = StationConfig(
             folder=self.folder,
-            controller=ControllerConfig(),
+            controller=self.controller_config,
             record=RecordConfig(store="records.sqlite", images="images"),
             simulation=SimulationConfig(seed=self.seed, faults=self.faults),
         )
@@ -154,7 +156,7 @@ class WholeLine:
         passage = Passage(
             clock=self.clock,
             tracker=self.tracker(8_000_000),
-            inspect=knowing_judge,
+            inspect=self.judge,
             send=BridgeSender(bridge, self.clock),
             record=record,
             recipe_id="r",

@@ -12,6 +12,7 @@
 #define BYTE_TICKS (20 * TICKS_PER_US) /* 500 kbaud */
 #define LINE 8192
 #define LOG 65536
+#define PARTS 128
 
 struct host_event {
     uint64_t tick;
@@ -32,10 +33,17 @@ static uint8_t in[LINE], out[LINE];
 static uint32_t in_head, in_tail, out_length;
 static struct host_event events[LOG];
 static uint32_t event_count;
+/* A belt that the line-run output moves, and where on it the eye changes. */
+static uint32_t belt_period, travelled, changes[2 * PARTS];
+static uint8_t change, change_count;
 
 static void drive(uint8_t level) {
     if (level == outputs)
         return;
+    if (belt_period && (outputs ^ level) & OUT_LINE_RUN) {
+        period = level & OUT_LINE_RUN ? belt_period : 0;
+        next_count = now + period;
+    }
     outputs = level;
     if (event_count < LOG)
         events[event_count++] = (struct host_event){now, level};
@@ -138,6 +146,7 @@ void host_new(void) {
     backwards = eye = false;
     encoder_kind = outputs = stuck_mask = inputs = race = 0;
     strobe_ticks = event_count = 0;
+    belt_period = travelled = change = change_count = 0;
 }
 
 uint32_t host_parts(void) { return parts_next - 1; }
@@ -161,6 +170,12 @@ void host_encoder(uint32_t ticks, bool back) {
     period = ticks;
     backwards = back;
     next_count = now + ticks;
+}
+
+void host_belt(uint32_t ticks, const uint32_t *places, uint8_t length) {
+    belt_period = ticks;
+    change_count = length;
+    memcpy(changes, places, length * sizeof *places);
 }
 
 void host_turn_every(uint32_t ticks) { turn = ticks; }
@@ -207,6 +222,9 @@ uint32_t host_events(struct host_event *taken) {
 
 static void step_encoder(void) {
     next_count += period;
+    travelled++;
+    for (; change < change_count && changes[change] <= travelled; change++)
+        host_eye(!eye);
     if (encoder_kind == ENCODER_CLOCK)
         return;
     if (backwards && encoder_kind == ENCODER_QUADRATURE) {

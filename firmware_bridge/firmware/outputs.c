@@ -93,14 +93,15 @@ uint8_t outputs_camera_fired(uint32_t *clock) {
     return row;
 }
 
-void outputs_sort(uint8_t ejector, uint32_t start) {
+bool outputs_sort(uint8_t ejector, uint32_t start) {
     struct sorter *s = &sorters[ejector - 1];
     if (s->armed || s->on) {
         counters.limited++;
-        return;
+        return false;
     }
     s->armed = true;
     s->start = start;
+    return true;
 }
 
 static void gate_on(uint32_t since) {

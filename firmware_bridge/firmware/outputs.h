@@ -25,7 +25,7 @@ bool outputs_purging(void);
 void outputs_camera(uint8_t row, uint32_t at);
 uint8_t outputs_camera_fired(uint32_t *clock);
 
-void outputs_sort(uint8_t ejector, uint32_t start); /* a pulse of sorter 1 to 3; false if it is still busy */
+bool outputs_sort(uint8_t ejector, uint32_t start); /* a pulse of sorter 1 to 3; false if it is still busy */
 uint8_t outputs_fire(uint8_t output, uint16_t ms); /* one pulse from now on, for a test; an `enum answer` */
 void outputs_line_run(bool run);
 

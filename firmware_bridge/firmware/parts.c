@@ -202,15 +202,17 @@ static void run(void) {
         outputs_drop();
     /* What lay between eye and gate at power-up, or after a stop without an encoder, is unknown: out with it first. */
     bool purge = needs_purge && blows();
+    /* The clock goes on while the belt waits for the gate. */
+    flush_until = place_now + belt_distance(KEY_GATE_COUNT) + (by_clock ? belt_lead : 0);
     if (purge)
-        outputs_purge(place_now + belt_distance(KEY_GATE_COUNT) + (blocked ? belt_distance(KEY_PART_MAX_COUNT) : 0));
+        outputs_purge(flush_until + (blocked ? belt_distance(KEY_PART_MAX_COUNT) : 0));
     if (purge || by_clock)
         hold_all(WHY_PURGED);
     needs_purge = false;
     flushing = by_clock;
-    flush_until = place_now + belt_distance(KEY_GATE_COUNT);
     starting = true;
-    start_at = clock_now + (outputs_purging() || tested ? config[KEY_LEAD_MS] * TICKS_PER_MS : 0);
+    /* And one, since the gate begins to move in the next turn only. */
+    start_at = clock_now + (outputs_purging() || tested ? (config[KEY_LEAD_MS] + 1) * TICKS_PER_MS : 0);
     tested = false;
 }
 
@@ -346,7 +348,7 @@ static void decide(struct part *part, uint32_t number) {
     part->why = why;
     part->phase = PHASE_DECIDED;
     part->decided = place_now;
-    if (why != WHY_EARNED && why != WHY_PURGED && config[KEY_INPUTS] & INPUT_CONFIRM)
+    if (why != WHY_EARNED && why != WHY_PURGED && !part->confirmed && config[KEY_INPUTS] & INPUT_CONFIRM)
         part->flags |= PART_AWAITED;
     parts_open++;
     parts_tell(part);
@@ -391,8 +393,8 @@ static void sort_due(void) {
             part->eject = 0; /* not there, or named too late */
         } else if (reached(place_now, start - belt_distance(KEY_GUARD_COUNT))) {
             part->eject = 0;
-            if (part->held == WHY_OPEN && leased)
-                outputs_sort(ejector, start);
+            if (part->held == WHY_OPEN && leased && outputs_sort(ejector, start))
+                part->confirmed = CONFIRMED_SORTED;
         }
     }
 }
@@ -408,7 +410,7 @@ void parts_confirm(void) {
         return;
     }
     part->flags &= ~PART_AWAITED;
-    part->confirmed = 1;
+    part->confirmed = CONFIRMED_SEEN;
     parts_tell(part);
 }
 
@@ -419,7 +421,7 @@ static void confirm_due(void) {
             if (!reached(place_now, confirm_end(part)))
                 return;
             part->flags &= ~PART_AWAITED;
-            part->confirmed = 2;
+            part->confirmed = CONFIRMED_MISSED;
             parts_tell(part);
             parts_shut_down(FAULT_NOT_CONFIRMED);
         }

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 0xd7efc4f6UL
+#define PROTOCOL_VERSION 0x566341fdUL
 #define RING 32
 
 enum verdict {
@@ -36,6 +36,13 @@ enum why {
     WHY_QUEUE_FULL = 10,
     WHY_PURGED = 11,
     WHY_CONTRADICTION = 12,
+};
+
+enum confirmed {
+    CONFIRMED_UNKNOWN = 0,
+    CONFIRMED_SEEN = 1,
+    CONFIRMED_MISSED = 2,
+    CONFIRMED_SORTED = 3,
 };
 
 enum mode {

@@ -288,3 +288,14 @@ void sim_peek(struct sim *sim, uint16_t address, uint8_t *bytes, uint16_t length
 void sim_poke(struct sim *sim, uint16_t address, const uint8_t *bytes, uint16_t length) {
     memcpy(sim->avr->data + address, bytes, length);
 }
+
+/* Its flash, written by a programmer, and where it begins after every reset: a bootloader may be there. */
+void sim_program(struct sim *sim, uint32_t address, const uint8_t *bytes, uint32_t length, uint32_t begin) {
+    memcpy(sim->avr->flash + address, bytes, length);
+    sim->avr->codeend = sim->avr->flashend;
+    sim->avr->reset_pc = begin;
+}
+
+void sim_flash(struct sim *sim, uint32_t address, uint8_t *bytes, uint32_t length) {
+    memcpy(bytes, sim->avr->flash + address, length);
+}

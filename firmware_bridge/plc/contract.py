@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from firmware_bridge.plc import events
 from firmware_bridge.plc.commands import CommandPort
-from firmware_bridge.plc.events import FaultRaised, FaultsReset, PlcEvent, Triggered, TriggerRefused
+from firmware_bridge.plc.events import PlcEvent
 from firmware_bridge.plc.faults import Faults
 from firmware_bridge.plc.inputs import Inputs, Options
 from firmware_bridge.plc.jobs import Jobs
@@ -36,7 +37,7 @@ class Contract:
         self.options = options
         self.trace = Trace()
         self.jobs = Jobs(jobs, tell, options.first_piece)
-        self.maintenance = Maintenance(options.outputs, tell)
+        self.maintenance = Maintenance(options.outputs, self._hear_maintenance)
         self.commands = CommandPort(options, self.jobs, self.maintenance, self.trace)
         self.results = ResultBuffer(tell)
         self.triggers = Triggers()
@@ -148,36 +149,20 @@ class Contract:
 
     def approve_first_piece(self, now_ns: int) -> Refusal:
         """A person approved the first piece; NONE, or why not."""
-        return self._asked(self.jobs.approve(by_plc=False), now_ns)
+        return self.asked(self.jobs.approve(by_plc=False), now_ns)
 
-    def enter_maintenance(self, now_ns: int) -> Refusal:
-        """A person wants to fire and force outputs; NONE, or LINE_IS_RUNNING."""
-        return self._asked(self.maintenance.enter(self._line_runs(), now_ns), now_ns)
-
-    def leave_maintenance(self, now_ns: int) -> Refusal:
-        """Done; every forced output goes back to the line."""
-        return self._asked(self.maintenance.leave(), now_ns)
-
-    def force(self, output: int, on: bool | None, now_ns: int) -> Refusal:
-        """A person holds an output at `on` for ten seconds, or gives it back (None); NONE, or why not."""
-        return self._asked(self.maintenance.force(output, on, now_ns), now_ns)
-
-    def fire(self, output: int, now_ns: int) -> Refusal:
-        """A person wants one test pulse; NONE, or why not."""
-        return self._asked(self.maintenance.fire(output, now_ns), now_ns)
-
-    def ejected(self, confirmed: bool) -> None:
-        """A reject was, or was not, seen in the chute."""
-        self.tally.counts["eject_confirmed" if confirmed else "eject_missed"] += 1
-        self.version += 1
-
-    # -- inside ----------------------------------------------------------------------------------------------------
-
-    def _asked(self, why: Refusal, now_ns: int) -> Refusal:
+    def asked(self, why: Refusal, now_ns: int) -> Refusal:
+        """A person asked for something, and this came of it (`by_hand`); the same again."""
         if why is not Refusal.NONE:
             self.trace.refuse(why)
         self._settle(now_ns)
         return why
+
+    def line_runs(self) -> bool:
+        """Whether parts move, or may."""
+        return self._producing() or bool(self.triggers.in_flight)
+
+    # -- inside ----------------------------------------------------------------------------------------------------
 
     def _hear(self, rose: Control, fell: Control, now_ns: int) -> None:
         if fell & Control.TRIGGER_ENABLE:
@@ -189,7 +174,7 @@ class Contract:
         if rose & Control.FAULT_RESET:
             self._reset()
         if rose & Control.EXECUTE_COMMAND:
-            self.commands.rise(self.inputs.command, self.inputs.command_argument, self._line_runs(), now_ns)
+            self.commands.rise(self.inputs, self.owner or "", self.line_runs(), now_ns)
         if fell & Control.EXECUTE_COMMAND:
             self.commands.drop()
         if fell & Control.TRIGGER:
@@ -205,16 +190,16 @@ class Contract:
         if why is not Refusal.NONE:
             self.sticky |= Status.MISSED_TRIGGER
             self.tally.counts["missed_triggers"] += 1
-            self._tell(TriggerRefused(part_id, self.trace.refuse(why), now_ns))
+            self._tell(events.TriggerRefused(part_id, self.trace.refuse(why), now_ns))
             return
         self.sticky = self.sticky & ~Status.MISSED_TRIGGER | Status.TRIGGER_ACK
         encoder = self.inputs.trigger_encoder
         part_id = self.triggers.exposing = self._accept(part_id, encoder, now_ns)
-        self._tell(Triggered(part_id, self.triggers.acquisition_id, encoder, self.jobs.current, now_ns))
+        self._tell(events.Triggered(part_id, self.triggers.acquisition_id, encoder, self.jobs.current, now_ns))
 
     def _accept(self, part_id: int, encoder: int, now_ns: int) -> int:
         jobs = self.jobs
-        entry = InFlight(now_ns, jobs.current, jobs.checksum, encoder, jobs.first_piece_wanted, self.faults.any)
+        entry = InFlight(now_ns, jobs.current, jobs.checksum, encoder, jobs.first_piece_wanted, self._void)
         return self.triggers.accept(part_id, entry)
 
     def _answer(self, result: Result) -> None:
@@ -229,19 +214,27 @@ class Contract:
             self.tally.lose(result.verdict)
             self.trace.refuse(Refusal.RESULT_NOBODY if self.owner is None else Refusal.RESULT_OVERRUN)
 
-    def _line_runs(self) -> bool:
-        return self.packml is PackMl.EXECUTE or bool(self.inputs.control & _PRODUCING or self.triggers.in_flight)
-
     def _reset(self) -> None:
         self.faults.reset()
         self.sticky &= ~Status.RESULTS_OVERRUN
         self.trace.last_refusal = Refusal.NONE
         self._block_held = False
-        self._tell(FaultsReset())
+        self._tell(events.FaultsReset())
+
+    def _producing(self) -> bool:
+        return self.packml is PackMl.EXECUTE or bool(self.inputs.control & _PRODUCING)
+
+    @property
+    def _void(self) -> bool:
+        """Whether nothing may pass."""
+        return self.faults.any or self.maintenance.on
 
     def _raise(self, fault: Fault, lasting: bool) -> None:
-        """No PASS survives a fault. The block stays empty until the PLC has answered, so that it sees it empty."""
         self.faults.add(fault, lasting)
+        self._take_back()
+
+    def _take_back(self) -> None:
+        """No PASS survives this. The block stays empty until the PLC has answered, so that it sees it empty."""
         self.triggers.doom()
         self.results.doom()
         shown = self.results.shown
@@ -249,6 +242,13 @@ class Contract:
             self.results.take_back()
             self.trace.refuse(Refusal.RESULT_WITHDRAWN)
             self._block_held = True
+
+    def _hear_maintenance(self, event: PlcEvent) -> None:
+        if isinstance(event, events.MaintenanceChanged) and event.on:
+            self._take_back()
+        elif isinstance(event, events.OutputFired):
+            self.trace.pulse(f"FIRE_{self.options.outputs[event.output].upper()}", event.at_ns)
+        self._tell(event)
 
     def _release(self, why: Refusal) -> None:
         """The writer is gone: control is free, what nobody will fetch is lost, a running line has a fault."""
@@ -263,7 +263,7 @@ class Contract:
             self.trace.refuse(Refusal.RESULT_NOBODY)
         if producing:
             self._raise(Fault.PLC_WATCHDOG, lasting=False)
-            self._tell(FaultRaised(why))
+            self._tell(events.FaultRaised(why))
 
     def _watch(self, now_ns: int) -> bool:
         """All that ends by time; whether anything did."""
@@ -273,7 +273,7 @@ class Contract:
         silent = self._pulse_ns is not None and now_ns - self._pulse_ns > options.station_timeout_ms * _MS
         if stalled := silent and not self.faults.causes & Fault.STATION_STALLED:
             self._raise(Fault.STATION_STALLED, lasting=True)
-            self._tell(FaultRaised(self.trace.refuse(Refusal.STATION_PULSE)))
+            self._tell(events.FaultRaised(self.trace.refuse(Refusal.STATION_PULSE)))
         overdue = self.triggers.overdue(now_ns, options.result_timeout_ms * _MS)
         for part_id in overdue:
             self.trace.refuse(Refusal.RESULT_TIMEOUT)
@@ -292,7 +292,7 @@ class Contract:
             self.tally.count(shown.verdict)
         if not self.triggers.in_flight or not self.options.plc_triggers:
             self.jobs.between_parts()
-        if self.maintenance.on and self._line_runs():
+        if self.maintenance.on and self._producing():
             self.maintenance.leave()
         part_id = self.results.shown.part_id if self.results.shown else self.triggers.accepted_id
         self.status = status(self)

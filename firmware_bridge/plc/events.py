@@ -68,18 +68,11 @@ class MaintenanceChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputForced:
-    """Hold this output at `on`, or give it back to the line (`on` is None)."""
-
-    output: int
-    on: bool | None
-
-
-@dataclass(frozen=True, slots=True)
 class OutputFired:
-    """One test pulse on this output."""
+    """One test pulse on this output, by its number in `Options.outputs`; then say `commands.fired`."""
 
     output: int
+    at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +95,6 @@ PlcEvent = (
     | JobWanted
     | FirstPieceApproved
     | MaintenanceChanged
-    | OutputForced
     | OutputFired
     | FaultsReset
     | FaultRaised

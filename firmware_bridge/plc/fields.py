@@ -103,7 +103,7 @@ FIELDS: tuple[Field, ...] = (
     _enum("not_ready", 110, signals.Refusal, "why TRIGGER_READY is 0"),
     _u16("results_waiting", 111, "results behind the one shown"),
     _bits("modes", 112, signals.Mode, "what holds beside the handshake"),
-    Field("forced", 113, "bits", "outputs forced in maintenance, one bit each"),
+    Field("forced", 113, "bits", "bits of status that are forced in maintenance, in their places"),
     _u16("requested_job", 114, "the job being changed to; 0: none"),
     _u32("settings_checksum", 116, "over recipe, model and calibration of the current job"),
     Field("recipe", 118, "text", "recipe of the current job", words=16),
@@ -133,8 +133,6 @@ FIELDS: tuple[Field, ...] = (
     _u32("unknown", 170, "of these neither, lost ones included"),
     _u32("missed_triggers", 172, "triggers refused"),
     _u32("lost_results", 174, "results no PLC could see"),
-    _u32("eject_confirmed", 176, "rejects seen in the chute"),
-    _u32("eject_missed", 178, "rejects not seen there"),
 )
 BY_NAME: dict[str, Field] = {field.name: field for field in FIELDS}
 PLC_FIELDS = tuple(field for field in FIELDS if field.to_station)

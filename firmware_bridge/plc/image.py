@@ -32,6 +32,7 @@ from firmware_bridge.plc.fields import (
     to_words,
 )
 from firmware_bridge.plc.inputs import Inputs
+from firmware_bridge.plc.maintenance import VERDICT
 from firmware_bridge.plc.results import Result
 from firmware_bridge.plc.signals import Control, Refusal
 
@@ -75,7 +76,7 @@ class Image:
         self.lock = threading.RLock()
         self.clients: set[str] = set()
         self._clock = clock
-        self._packed_for: tuple[Result | None, int] | None = None
+        self._packed_for: tuple[Result | None, int, int | None] | None = None
         self._packed: list[int] = []
         self._inputs: Inputs | None = None
         self._input_words: list[int] = []
@@ -166,10 +167,10 @@ class Image:
     def _result_words(self) -> list[int]:
         """The result block; packed once for each result."""
         results = self.contract.results
-        key = (results.shown, results.inspection_id)
+        key = (results.shown, results.inspection_id, self.contract.maintenance.forced.get(VERDICT))
         if key != self._packed_for:
             self._packed_for = key
-            self._packed = pack(results.values(), RESULT_START, RESULT_WORDS)
+            self._packed = pack(picture.result(self.contract), RESULT_START, RESULT_WORDS)
         return self._packed
 
     def _check_read(self, start: int, count: int) -> None:

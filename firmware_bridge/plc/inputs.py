@@ -5,7 +5,8 @@ What it is: frozen values, checked at the door. What it is not: behaviour. Any t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from firmware_bridge.plc.signals import Control
 
@@ -21,7 +22,7 @@ class Options:
     """How a station is wired. `plc_triggers` False: parts come by the station's own eye (`seen`).
 
     `in_flight` parts may be between trigger and result. A part without a result after `result_timeout_ms` is UNKNOWN.
-    The line must `pulse` more often than `station_timeout_ms`. `outputs` are those that maintenance may force.
+    The line must `pulse` more often than `station_timeout_ms`. Maintenance may fire `outputs`, by number.
     """
 
     plc_triggers: bool = True
@@ -31,7 +32,7 @@ class Options:
     job_timeout_ms: int = 30_000
     first_piece: bool = False
     plc_may_approve: bool = True
-    outputs: tuple[str, ...] = ("ejector", "strobe")
+    outputs: Mapping[int, str] = field(default_factory=lambda: {0: "camera"})
 
 
 @dataclass(frozen=True, slots=True)

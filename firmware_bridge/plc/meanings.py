@@ -51,7 +51,7 @@ _STATUS: dict[Status, str] = {
     Status.EXPOSING: "the picture is being taken, the part must not move away",
     Status.JOB_BUSY: "the job is being changed",
     Status.FIRST_PIECE_WANTED: "nobody has approved the first piece of this job yet: every PASS is shown as UNKNOWN",
-    Status.MAINTENANCE: "a person may fire and force outputs; nothing passes",
+    Status.MAINTENANCE: "outputs are fired and signals forced by hand; nothing passes",
 }
 _FAULT: dict[Fault, str] = {
     Fault.PLC_WATCHDOG: "the PLC fell silent, or its connection ended, while the line ran",
@@ -72,6 +72,7 @@ _MODE: dict[Mode, str] = {
     Mode.CONTROL_TAKEN: "somebody is",
     Mode.PLC_TRIGGERS: "the PLC triggers; 0: the station's own eye does",
     Mode.FIRST_PIECE_OPTION: "the first piece of a job must be approved",
+    Mode.FORCED: "for a wiring check some of what is read is forced: bits of status (see forced), or the verdict",
 }
 _RESULT_FLAG: dict[ResultFlag, str] = {
     ResultFlag.POSE: "part_x, part_y, part_angle hold",
@@ -84,7 +85,7 @@ _VERDICT: dict[PlcVerdict, str] = {
     PlcVerdict.REJECT: "judged bad",
     PlcVerdict.UNKNOWN: "no verdict that may be used: none in time, first piece not approved, or job changed meanwhile",
     PlcVerdict.NOT_INSPECTED: "it could not be judged",
-    PlcVerdict.FAULT: "a fault came between its trigger and its result",
+    PlcVerdict.FAULT: "a fault or maintenance came between its trigger and its result",
 }
 _COMMAND: dict[Command, str] = {
     Command.NONE: "",
@@ -92,7 +93,7 @@ _COMMAND: dict[Command, str] = {
     Command.APPROVE_FIRST_PIECE: "from here on PASS counts",
     Command.ENTER_MAINTENANCE: "only while nothing runs; ends by itself after 10 minutes",
     Command.LEAVE_MAINTENANCE: "",
-    Command.TEST_FIRE: "one pulse on output command_argument, in maintenance only",
+    Command.TEST_FIRE: "one pulse on output command_argument (0: camera, 1: ejector), in maintenance only",
 }
 _UNIT: dict[LengthUnit, str] = {
     LengthUnit.NONE: "no position",
@@ -128,6 +129,8 @@ _REFUSAL: dict[Refusal, str] = {
     Refusal.NOT_IN_MAINTENANCE: "only in maintenance mode",
     Refusal.UNKNOWN_OUTPUT: "no output has this number",
     Refusal.NO_JOB: "no job is loaded",
+    Refusal.NOT_FIRED: "the reject controller or the camera refused the test pulse; the screen says why",
+    Refusal.NOT_FORCEABLE: "this signal cannot be forced, or not to this: never to PASS, never a fault away",
     Refusal.ACK_WITHOUT_RESULT: "RESULTS_ACK rose while RESULTS_VALID was 0",
     Refusal.RESULT_OVERRUN: "a result had no room: the PLC does not acknowledge",
     Refusal.RESULT_NOBODY: "a result had nobody to be shown to",

@@ -68,9 +68,9 @@ class PlcParts:
         if isinstance(event, Triggered):
             part_id = self._new()
             self._part_of[event.part_id], self._wire_of[part_id] = part_id, event.part_id
-            return [PartSeen(part_id, event.encoder, event.encoder, event.at_ns)]
+            return [PartSeen(part_id, event.encoder, event.encoder, event.at_ns, event.part_id)]
         if isinstance(event, TriggerRefused):
-            return [PartLost(self._new(), "trigger_refused")]
+            return [PartLost(self._new(), "trigger_refused", event.part_id or None)]
         if isinstance(event, ResultTaken):
             return [PartTaken(part_id, event.verdict.name) for part_id in self._forget(event.part_id)]
         if isinstance(event, ResultLost):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firmware_bridge.plc.fields import MAP_VERSION, Value
+from firmware_bridge.plc.maintenance import VERDICT
 from firmware_bridge.plc.signals import Control, Mode, PackMl, Refusal, Status
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def shown_not_ready(contract: Contract) -> Refusal:
 
 
 def status(contract: Contract) -> Status:
-    """The register `status`."""
+    """The register `status`, with what is forced."""
     bits = int(contract.sticky) | int(contract.commands.status)
     for holds, bit in (
         (shown_not_ready(contract) is Refusal.NONE, Status.TRIGGER_READY),
@@ -70,7 +71,7 @@ def status(contract: Contract) -> Status:
     ):
         if holds:
             bits |= _STATUS[bit]
-    return Status(bits)
+    return contract.maintenance.shown(Status(bits))
 
 
 def modes(contract: Contract, client: str) -> Mode:
@@ -79,6 +80,7 @@ def modes(contract: Contract, client: str) -> Mode:
     bits |= Mode.CONTROL_TAKEN if contract.owner is not None else Mode(0)
     bits |= Mode.PLC_TRIGGERS if contract.options.plc_triggers else Mode(0)
     bits |= Mode.FIRST_PIECE_OPTION if contract.options.first_piece else Mode(0)
+    bits |= Mode.FORCED if contract.maintenance.forced else Mode(0)
     return bits
 
 
@@ -99,12 +101,19 @@ def values(contract: Contract, client: str) -> dict[str, Value]:
         "not_ready": shown_not_ready(contract),
         "results_waiting": len(contract.results.waiting),
         "modes": modes(contract, client),
-        "forced": sum(1 << output for output in contract.maintenance.forced),
+        "forced": contract.maintenance.forced_bits,
         "requested_job": jobs.wanted,
         "settings_checksum": jobs.checksum,
         "recipe": jobs.recipe,
         **{name: counts[name] & 0xFFFF_FFFF for name in COUNTERS},
     }
+
+
+def result(contract: Contract) -> dict[str, Value]:
+    """The fields of the result block, with what is forced."""
+    forced = contract.maintenance.forced.get(VERDICT)
+    values = contract.results.values()
+    return values if forced is None else values | {VERDICT: forced}
 
 
 COUNTERS = (
@@ -114,6 +123,4 @@ COUNTERS = (
     "unknown",
     "missed_triggers",
     "lost_results",
-    "eject_confirmed",
-    "eject_missed",
 )

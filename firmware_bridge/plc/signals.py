@@ -67,6 +67,7 @@ class Mode(enum.IntFlag):
     CONTROL_TAKEN = 1 << 1
     PLC_TRIGGERS = 1 << 2
     FIRST_PIECE_OPTION = 1 << 3
+    FORCED = 1 << 4
 
 
 class ResultFlag(enum.IntFlag):
@@ -145,6 +146,8 @@ class Refusal(enum.IntEnum):
     NOT_IN_MAINTENANCE = 28
     UNKNOWN_OUTPUT = 29
     NO_JOB = 30
+    NOT_FORCEABLE = 31
+    NOT_FIRED = 32
     ACK_WITHOUT_RESULT = 40
     RESULT_OVERRUN = 41
     RESULT_NOBODY = 42

@@ -1,7 +1,7 @@
 """What happened on the wire: the last handshake edges, and a count of everything refused or broken.
 
-What it is: the data of the I/O monitor's timing diagram and counters. What it is not: the signals themselves
-(`contract`). Used under the contract's lock.
+What it is: the data of the I/O monitor's timing diagram and counters, and the commands that the PLC gave. What it is
+not: the signals themselves (`contract`). Used under the contract's lock.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from firmware_bridge.plc.signals import Control, Refusal, Status
 
 EDGES = 200
+ORDERS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One signal changed. `signal` is a name of Control or Status; `inspection_id` and `part_id` as of that moment."""
+    """One signal changed. `signal` is a name of Control or Status, or `FIRE_` and an output; `inspection_id` and
+    `part_id` as of that moment."""
 
     at_ns: int
     signal: str
@@ -26,11 +28,24 @@ class Edge:
     part_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command of the PLC, and why it was refused (NONE: it was not, though it may still fail)."""
+
+    at_ns: int
+    owner: str
+    command: int
+    argument: int
+    refused: Refusal
+
+
 class Trace:
     """See the module."""
 
     def __init__(self) -> None:
         self.edges: deque[Edge] = deque(maxlen=EDGES)
+        self.orders: deque[Order] = deque(maxlen=ORDERS)
+        self.ordered = 0
         self.refused: Counter[Refusal] = Counter()
         self.last_refusal = Refusal.NONE
         self.changed_ns: dict[str, int] = {}
@@ -53,6 +68,15 @@ class Trace:
                     self.changed_ns[str(bit.name)] = now_ns
                     self.changes[str(bit.name)] += 1
         self._control, self._status = control, status
+
+    def order(self, order: Order) -> None:
+        """Log a command of the PLC; `ordered` counts them."""
+        self.orders.append(order)
+        self.ordered += 1
+
+    def pulse(self, signal: str, now_ns: int) -> None:
+        """Log something that has no length of its own: up and down at once."""
+        self.edges.extend(Edge(now_ns, signal, value, 0, 0) for value in (True, False))
 
 
 def _members(flags: enum.IntFlag) -> list[enum.IntFlag]:

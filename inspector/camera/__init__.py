@@ -1,8 +1,8 @@
 """Where frames come from.
 
 What it is: the contract of a camera (`base`), recorded pictures (`folder`), the simulated belt (`simulated`), what
-OpenCV opens (`opencv`), and what makes any of them trustworthy: `checks` on every frame, and `guard`, a thread that
-reconnects. What it is not: any look at what a frame shows. The camera thread; in simulated time, the main thread.
+OpenCV opens (`opencv`, `asked`), and what makes any of them trustworthy: `checks` on every frame, and `guard`, a thread
+that reconnects. What it is not: any look at what a frame shows. The camera thread; in simulated time, the main thread.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from inspector.camera.asked import AskedCamera
 from inspector.camera.base import Camera, CameraCounters, Scene, TriggeredCamera
 from inspector.camera.checks import Checked, Finish, driven
 from inspector.camera.folder import FolderCamera
@@ -35,7 +36,8 @@ def make_camera(
             raise ConfigError("camera.source is empty, wanted a folder of pictures")
         return FolderCamera(config, (folder / config.source).resolve(), clock)
     if config.kind == "opencv":
-        return OpenCvCamera(config, folder, clock)
+        kind = AskedCamera if config.trigger_source == AskedCamera.trigger_source else OpenCvCamera
+        return kind(config, folder, clock)
     if scene is None:
         raise ConfigError("camera.kind is 'simulated', but there is no [simulation] for it to look at")
     return SimulatedCamera(config, clock, scene, faults)
@@ -62,7 +64,8 @@ def open_camera(
     if threads:
         make = partial(make_camera, config, folder, clock, scene, faults)
         make()  # what is wrong with the configuration shows here
-        limits = GuardLimits(stall_ns=3_000_000 * config.frame_timeout_ms if config.kind == "opencv" else None)
+        free = config.kind == "opencv" and config.trigger_source != AskedCamera.trigger_source
+        limits = GuardLimits(stall_ns=3_000_000 * config.frame_timeout_ms if free else None)
         camera = Guard(
             config.name, lambda: make_camera(config, folder, clock, scene, faults), clock, limits, sensor, finish
         )

@@ -52,13 +52,19 @@ class Camera(Protocol):
 
 
 @runtime_checkable
-class TriggeredCamera(Camera, Protocol):
-    """A camera with a trigger line that this process drives: the twins."""
+class FiredCamera(Camera, Protocol):
+    """A camera that this process can trigger."""
 
-    def trigger(self, at_ns: int, part: object | None = None) -> None:
-        """The hardware trigger at `at_ns` on the station's clock: exactly one exposure. `part` is for whoever
-        simulates; a camera does not look at it. Without effect while the camera is not open, as on a real line."""
+    def trigger(self, at_ns: int, part: object | None = None) -> int:
+        """The trigger at `at_ns` on the station's clock: exactly one exposure; its time, by which its frame is known:
+        `at_ns` of a trigger line, later of a camera that is `asked`. `part` is for whoever simulates; a camera does not
+        look at it. Without effect while a twin is not open, as on a real line."""
         ...
+
+
+@runtime_checkable
+class TriggeredCamera(FiredCamera, Protocol):
+    """A camera with a trigger line that this process drives: the twins."""
 
     def next_ready_ns(self) -> int | None:
         """When `next_frame(0)` will next have something to say; None if nothing is on its way."""

@@ -110,9 +110,9 @@ class Checked:
         """See `base`."""
         self._camera.arm()
 
-    def trigger(self, at_ns: int, part: object | None = None) -> None:
+    def trigger(self, at_ns: int, part: object | None = None) -> int:
         """See `base`."""
-        self._camera.trigger(at_ns, part)
+        return self._camera.trigger(at_ns, part)
 
     def next_ready_ns(self) -> int | None:
         """See `base`."""

@@ -61,14 +61,15 @@ class FolderCamera:
         self._require_open()
         self._line.clear()
 
-    def trigger(self, at_ns: int, part: object | None = None) -> None:  # noqa: ARG002 - see `base.TriggeredCamera`
+    def trigger(self, at_ns: int, part: object | None = None) -> int:  # noqa: ARG002 - see `base.FiredCamera`
         """See `base`."""
         if not self._files:
-            return
+            return at_ns
         file = self._files[self._frame_id % len(self._files)]
         self._frame_id += 1
         exposed_at_ns = at_ns + self._config.trigger_delay_us * 1000
         self._line.put(exposed_at_ns + TRANSFER_NS, _Exposure(self._frame_id, exposed_at_ns, file))
+        return at_ns
 
     def next_ready_ns(self) -> int | None:
         """See `base`."""

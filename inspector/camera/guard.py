@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from inspector.camera.base import Camera, CameraCounters
-from inspector.camera.checks import Finish, FrameChecks, as_it_is, driven
+from inspector.camera.base import Camera, CameraCounters, FiredCamera
+from inspector.camera.checks import Finish, FrameChecks, as_it_is
 from inspector.clock import Clock
 from inspector.errors import CameraError, CameraLost, FrameTimeout, StationError
 from inspector.types import Frame
@@ -106,11 +106,14 @@ class Guard:
         with self._changed:
             return self._changed.wait_for(lambda: self._worker is not None and self._worker.connected, timeout_s)
 
-    def trigger(self, at_ns: int, part: object | None = None) -> None:
-        """See `base`; raises CameraError if the camera has no trigger line of its own."""
+    def trigger(self, at_ns: int, part: object | None = None) -> int:
+        """See `base.FiredCamera`; raises CameraError if the camera cannot be triggered."""
         worker = self._worker
-        if worker is not None:
-            driven(worker.camera).trigger(at_ns, part)
+        if worker is None:
+            return at_ns
+        if not isinstance(worker.camera, FiredCamera):
+            raise CameraError(f"{type(worker.camera).__name__} has no trigger line, and no software trigger")
+        return worker.camera.trigger(at_ns, part)
 
     def next_ready_ns(self) -> int | None:
         """See `base`: now, if a frame or a trouble waits."""

@@ -11,6 +11,7 @@ Such sources run freely and do not say when they exposed: `exposed_at_ns` is the
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -29,6 +30,9 @@ _V4L_EXPOSURE_UNIT_US = 100
 class OpenCvCamera:
     """See the module and `base`. `config.source` is an index ("0"), a URL, or a file relative to `folder`."""
 
+    backend: ClassVar[int] = cv2.CAP_ANY
+    trigger_source: ClassVar[str] = "free_run"
+
     def __init__(self, config: CameraConfig, folder: Path, clock: Clock) -> None:
         if not config.source:
             raise ConfigError("camera.source is empty, wanted a USB index, a URL or a video file")
@@ -46,7 +50,7 @@ class OpenCvCamera:
         self.close()
         capture = cv2.VideoCapture()
         if isinstance(self._source, int):
-            opened = capture.open(self._source)
+            opened = capture.open(self._source, self.backend)
         else:
             opened = capture.open(self._source, cv2.CAP_FFMPEG, self._timeouts())
         if not opened:
@@ -71,13 +75,16 @@ class OpenCvCamera:
             said = "end of stream or source gone" if not done else "read said success without a picture"
             self.close()
             raise CameraLost(f"camera {self.name!r}: {self._config.source}: {said}")
+        return self._framed(picture, arrived_ns - self._config.trigger_delay_us * 1000)
+
+    def _framed(self, picture: Any, exposed_at_ns: int) -> Frame:
         self._frame_id += 1
         pixels = self._formatted(np.asarray(picture))
         self.counters.frames += 1
         return Frame(
             frame_id=self._frame_id,
             camera=self.name,
-            exposed_at_ns=arrived_ns - self._config.trigger_delay_us * 1000,
+            exposed_at_ns=exposed_at_ns,
             pixels=pixels,
             source=f"{self._config.source}:{self._frame_id}",
         )
@@ -108,9 +115,9 @@ class OpenCvCamera:
             found[name] = f"{value:g}"
             if wanted is not None and abs(value - wanted) > 0.01 * abs(wanted):
                 refused.append(f"{name}={wanted:g}")
-        if config.trigger_source != "free_run":
+        if config.trigger_source != self.trigger_source:
             refused.append(f"trigger_source={config.trigger_source}")
-        return {"source": config.source, **found, "trigger_source": "free_run", "refused": ", ".join(refused)}
+        return {"source": config.source, **found, "trigger_source": self.trigger_source, "refused": ", ".join(refused)}
 
     def _wanted(self) -> list[tuple[str, int, float | None]]:
         config = self._config

@@ -99,10 +99,10 @@ class SimulatedCamera:
         self._require_open()
         self._line.clear()
 
-    def trigger(self, at_ns: int, part: object | None = None) -> None:  # noqa: ARG002 - see `base.TriggeredCamera`
+    def trigger(self, at_ns: int, part: object | None = None) -> int:  # noqa: ARG002 - see `base.FiredCamera`
         """See `base`."""
         if not self._open or self._line.lost:
-            return
+            return at_ns
         faults = self._faults()
         self._frame_id += 1
         if CameraFault.UNPLUGGED in faults:
@@ -112,6 +112,7 @@ class SimulatedCamera:
             frame = self._exposed(at_ns + self._config.trigger_delay_us * 1000, faults)
             late_ns = int(self._random.integers(*LATE_NS)) if CameraFault.LATE in faults else 0
             self._line.put(frame.exposed_at_ns + TRANSFER_NS + late_ns, frame)
+        return at_ns
 
     def next_ready_ns(self) -> int | None:
         """See `base`."""

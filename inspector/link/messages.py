@@ -26,7 +26,7 @@ MAX_TO_WEB = 1 << 20
 MAX_TO_LINE = 1 << 16
 _LENGTH = struct.Struct("<I")
 
-CommandKind = Literal["start", "stop", "reset", "recipe", "ack", "plc"]
+CommandKind = Literal["start", "stop", "reset", "recipe", "ack", "maintenance"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,9 @@ class PlcReport:
 
     `registers`: name, address, words, value, unit, names, bits, to_station, and unchanged_s. `edges`: the last ones of
     the handshake, oldest first: ago_ms, signal, value, inspection_id, part_id. `refused` counts by reason, `server`
-    what the server met. `outputs` may be fired in maintenance.
+    what the server met. `outputs` may be fired in maintenance, `forced` are the signals that are. `orders`: the last
+    commands of the PLC, oldest first: number (from 1 since the line started), at_utc, master, command, argument,
+    refused.
     """
 
     wiring: str
@@ -85,6 +87,8 @@ class PlcReport:
     refused: dict[str, int] = field(default_factory=dict)
     server: dict[str, int] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
+    forced: dict[str, int] = field(default_factory=dict)
+    orders: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +100,8 @@ class Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Something a person asks of the line. `argument` is the recipe's id, the alarm's code or the PLC
-    command's words, `user` is for the log.
+    """Something a person asks of the line. `argument` is the recipe's id, the alarm's code or the words
+    of `firmware_bridge.plc.by_hand`, `user` is for the log.
 
     There is no token: who may open the socket (mode 0600) may command; the web checks people.
     """
@@ -213,7 +217,7 @@ def _box(edges: Any) -> tuple[int, int, int, int]:
 
 
 def _plc(body: dict[str, Any]) -> PlcReport:
-    for name in ("registers", "edges", "outputs"):
+    for name in ("registers", "edges", "outputs", "orders"):
         body[name] = tuple(body[name])
     return PlcReport(**body)
 

@@ -57,12 +57,14 @@ def append(
     connection.execute(sa.insert(AUDIT), row)
 
 
-def page(store: WebStore, before: int | None = None, limit: int = 100, who: str = "", what: str = "") -> list[AuditRow]:
-    """At most `limit` rows, newest first, numbered below `before`; `who` and `what` exactly, where given."""
+def page(
+    store: WebStore, before: int | None = None, limit: int = 100, who: str = "", what: str = "", by: str = ""
+) -> list[AuditRow]:
+    """At most `limit` rows, newest first, numbered below `before`; `who`, `what` and `by` exactly, where given."""
     query = sa.select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(AUDIT.c.id < before)
-    for column, wanted in ((AUDIT.c.who, who), (AUDIT.c.what, what)):
+    for column, wanted in ((AUDIT.c.who, who), (AUDIT.c.what, what), (AUDIT.c.by_what, by)):
         if wanted:
             query = query.where(column == wanted)
     with store.reading() as connection:

@@ -31,7 +31,8 @@ class DayTimes:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """What to find: all that are given must hold. Times are ISO 8601 UTC, `until_utc` is excluded; `verdicts` empty is
-    any; `label` is a class (see quarters); of `times` one must hold, and they begin and end on quarters of an hour."""
+    any; `label` is a class (see quarters); `plc_part` is the PLC's own number, which may come again; of `times` one
+    must hold, and they begin and end on quarters of an hour."""
 
     verdicts: tuple[Verdict, ...] = ()
     recipe_id: str | None = None
@@ -41,6 +42,7 @@ class Search:
     since_utc: str | None = None
     until_utc: str | None = None
     serial_prefix: str | None = None
+    plc_part: int | None = None
     times: tuple[DayTimes, ...] | None = None
 
     @property
@@ -51,6 +53,7 @@ class Search:
             self.score_min is None
             and self.score_max is None
             and self.serial_prefix is None
+            and self.plc_part is None
             and all(end is None or _on_a_quarter(end) for end in ends)
         )
 
@@ -94,6 +97,8 @@ def conditions(search: Search, dialect: str) -> list[sa.ColumnElement[bool]]:
         wanted.append(RECORD.c.seen_at_utc < search.until_utc)
     if search.serial_prefix is not None:
         wanted += serial_range(search.serial_prefix, dialect)
+    if search.plc_part is not None:
+        wanted.append(RECORD.c.plc_part == search.plc_part)
     if search.times is not None:
         wanted.append(_in_times(RECORD.c.seen_at_utc, search.times))
     return wanted

@@ -36,6 +36,7 @@ class RecordFilter:
     since_utc: str | None = None
     until_utc: str | None = None
     serial: str | None = None
+    plc_part: int | None = None
 
 
 def store_url(store: str, folder: Path) -> str:
@@ -178,6 +179,7 @@ def _page(which: RecordFilter, before: int | None, limit: int) -> sa.Select[tupl
         (RECORD.c.seen_at_utc, ">=", which.since_utc),
         (RECORD.c.seen_at_utc, "<", which.until_utc),
         (RECORD.c.serial, "=", which.serial),
+        (RECORD.c.plc_part, "=", which.plc_part),
     ]
     for column, operator, value in wanted:
         if value is not None:

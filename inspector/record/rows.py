@@ -87,6 +87,7 @@ def row_of(number: int, record: InspectionRecord) -> dict[str, Any]:
         "serial": inspection.serial or None,
         "measurements": [_measurement_row(one) for one in inspection.measurements] or None,
         "codes": [asdict(one) for one in inspection.codes] or None,
+        "plc_part": part.plc_part,
     }
 
 
@@ -100,6 +101,7 @@ def record_of(row: Mapping[str, Any]) -> InspectionRecord:
             due_tick=row["due_tick"],
             seen_at_ns=row["seen_at_ns"],
             trigger_at_ns=row["trigger_at_ns"],
+            plc_part=row["plc_part"],
             recipe_id=row["part_recipe_id"],
         ),
         inspection=_inspection_of(part_id, row),

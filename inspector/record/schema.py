@@ -50,6 +50,7 @@ RECORD = sa.Table(
     sa.Column("serial", sa.Text()),
     sa.Column("measurements", sa.JSON(none_as_null=True)),
     sa.Column("codes", sa.JSON(none_as_null=True)),
+    sa.Column("plc_part", sa.BigInteger()),
 )
 
 RECORD_LABEL = sa.Table(
@@ -162,6 +163,10 @@ STEPS: tuple[tuple[Statement, ...], ...] = (
             "postgresql": """CREATE INDEX record_serial_bytes ON record (serial COLLATE "C", id)
             WHERE serial IS NOT NULL""",
         },
+    ),
+    (
+        "ALTER TABLE record ADD COLUMN plc_part BIGINT",
+        "CREATE INDEX record_plc_part ON record (plc_part, id) WHERE plc_part IS NOT NULL",
     ),
 )
 

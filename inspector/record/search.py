@@ -129,12 +129,17 @@ class _Walk:
 
     def collect(self, before: int | None, limit: int, budget: int) -> Found:
         """Numbers below `before` until there are `limit`, or `budget` is spent."""
+        if self._search.plc_part is not None:
+            few = self._few([RECORD.c.plc_part == self._search.plc_part])
+            if len(few) <= FEW_SERIALS:
+                return self.among(few, before, limit)
         if self._search.serial_prefix is not None:
-            few = self._few_serials(self._search.serial_prefix)
+            few = self._few(serial_range(self._search.serial_prefix, self._connection.dialect.name))
             if len(few) <= FEW_SERIALS:
                 return self.among(few, before, limit)
             before = self._newest_serial(self._search.serial_prefix, before)
-        wide = self._search.label is not None or self._search.serial_prefix is not None
+        asked = (self._search.label, self._search.serial_prefix, self._search.plc_part)
+        wide = asked != (None, None, None)
         left = budget // WIDE if wide else budget
         for low, high, parts in self._spans(before):
             self._take(low, high, limit)
@@ -145,9 +150,9 @@ class _Walk:
                 return Found(tuple(self._numbers), low, looked_back=True)
         return Found(tuple(self._numbers), None)
 
-    def _few_serials(self, prefix: str) -> list[int]:
-        """The numbers with the prefix; one more than FEW_SERIALS where there are too many to be asked for singly."""
-        query = sa.select(RECORD.c.id).where(*serial_range(prefix, self._connection.dialect.name))
+    def _few(self, holds: Sequence[sa.ColumnElement[bool]]) -> list[int]:
+        """The numbers for which this holds; one more than FEW_SERIALS where they are too many to ask singly."""
+        query = sa.select(RECORD.c.id).where(*holds)
         return list(self._connection.execute(query.limit(FEW_SERIALS + 1)).scalars())
 
     def _newest_serial(self, prefix: str, before: int | None) -> int | None:
@@ -215,7 +220,7 @@ class _Walk:
         else:
             number = RECORD.c.id
             query = sa.select(number).where(number.between(low, high), *self._conditions)
-            if self._search.serial_prefix is None:
+            if self._search.serial_prefix is None and self._search.plc_part is None:
                 index = "record_verdict" if self._search.verdicts else "record_filter"
                 query = query.with_hint(RECORD, f"INDEXED BY {index}", "sqlite")
         query = query.order_by(number.desc()).limit(limit - len(self._numbers))

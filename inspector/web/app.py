@@ -46,6 +46,7 @@ from inspector.web import (
 from inspector.web.auth import station_token
 from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
+from inspector.web.plc_orders import PlcOrders
 from inspector.web.sessions import Sessions
 from inspector.web.shell import STATIC, STATIC_PATH, Shell
 
@@ -146,7 +147,8 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.hub = LiveHub(app.state.client)
-    tasks = [asyncio.create_task(app.state.client.run()), asyncio.create_task(app.state.hub.run())]
+    orders = PlcOrders(app.state.client, app.state.web_store)
+    tasks = [asyncio.create_task(one.run()) for one in (app.state.client, app.state.hub, orders)]
     if app.state.mqtt is not None:
         tasks.append(asyncio.create_task(app.state.mqtt.run()))
     yield

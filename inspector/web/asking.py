@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from dataclasses import dataclass, field, fields, replace
 from urllib.parse import urlencode
 
@@ -66,6 +67,7 @@ class Asked:
     score_min: str = ""
     score_max: str = ""
     serial: str = ""
+    plc_part: str = ""
     review: str = ""
     view: str = ""
     place: Place = field(default_factory=lambda: make_place(()))
@@ -94,6 +96,7 @@ class Asked:
             since_utc=since,
             until_utc=until,
             serial_prefix=self.serial or None,
+            plc_part=int(self.plc_part) if self.plc_part else None,
             times=times,
         )
 
@@ -135,6 +138,7 @@ def _checked(asked: Asked) -> Asked:
         "shift": asked.shift in ("", *shifts),
         "verdict": asked.verdict in VERDICTS,
         "review": asked.review in ("", *REVIEWS),
+        "plc_part": not asked.plc_part or bool(re.fullmatch(r"[0-9]{1,10}", asked.plc_part)),
         "view": asked.view in ("", "gallery"),
         "score_min": not asked.score_min or _number(asked.score_min) is not None,
         "score_max": not asked.score_max or _number(asked.score_max) is not None,
@@ -155,6 +159,8 @@ def hint(asked: Asked) -> str:
         return mark("No part was found: the least score is above the greatest. Swap them.")
     if asked.serial:
         return mark("No part's serial begins like this. Capitals count; try fewer characters.")
+    if asked.plc_part:
+        return mark("The PLC gave no part this number. Only parts that a PLC triggers have one.")
     if asked.review:
         return mark("No part has been reviewed like this. Choose another review, or clear the filter.")
     return mark("No part passes this filter. Widen the time, or clear it.")

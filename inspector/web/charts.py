@@ -85,12 +85,15 @@ def _whole_quarters(asked: Asked) -> Asked:
     ends = {}
     if asked.span == CHOSEN:
         ends = {"since": quarter_back(since) if since else "", "until": quarter_back(until) if until else ""}
-    left_out = tuple(name for name in ("score_min", "score_max", "serial", "review") if getattr(asked, name))
+    left_out = tuple(
+        name for name in ("score_min", "score_max", "serial", "plc_part", "review") if getattr(asked, name)
+    )
     return replace(
         asked,
         score_min="",
         score_max="",
         serial="",
+        plc_part="",
         review="",
         view="",
         trouble=asked.trouble + left_out,

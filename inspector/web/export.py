@@ -39,6 +39,7 @@ COLUMNS = (
     "reasons",
     "score",
     "serial",
+    "plc_part",
     "recipe",
     "recipe_rev",
     "model_sha",
@@ -139,6 +140,7 @@ def _row(stores: Stores, asked: Asked, part: Shown) -> list[Any]:
     texts = [
         *(part.part_id, record.seen_at_utc, part.at, day, shift, part.verdict.name),
         *(record.outcome.kind.name, record.outcome.reason, "; ".join(part.classes), reasons, part.score, part.serial),
+        record.part.plc_part,
         *(inspection.recipe_id, inspection.recipe_rev, inspection.model_sha, inspection.calibration_id),
         record.slack_ms,
         *((known.label, known.kind, known.who, known.at_utc) if known else ("", "", "", "")),

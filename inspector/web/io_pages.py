@@ -12,6 +12,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 
+from firmware_bridge.plc.maintenance import FORCEABLE, VERDICT
+from firmware_bridge.plc.signals import PlcVerdict
 from inspector.errors import StoreError
 from inspector.record import search
 from inspector.record.asked import Search
@@ -28,6 +30,10 @@ from inspector.web.words import mark
 NEWEST = 200
 pages = APIRouter(include_in_schema=False, dependencies=[Depends(require(Role.INTEGRATOR))])
 LINK = (*((key, words) for group, key, words in FACTS if group == "link"), ("reread", mark("Rows read again")))
+FORCEABLE_WORDS = [
+    (signal, [(value, PlcVerdict(value).name if signal == VERDICT else value) for value in values])
+    for signal, values in FORCEABLE.items()
+]
 SLACK = (("min", mark("Slack, least, ms")), ("p50", mark("Slack, median, ms")), ("p99", mark("Slack, 99 %, ms")))
 
 
@@ -35,8 +41,9 @@ SLACK = (("min", mark("Slack, least, ms")), ("p50", mark("Slack, median, ms")), 
 def io_page(request: Request) -> HTMLResponse:
     """Every signal and register, live; maintenance; the reject controller's link."""
     config = request.app.state.config
-    scripts = ("io.js", "io-controller.js") if config.plc is not None else ("io-controller.js",)
+    scripts = (*(("io.js",) if config.plc is not None else ()), "io-maintenance.js", "io-controller.js")
     context: dict[str, Any] = {"plc": config.plc, "link": LINK, "slack": SLACK, "newest": NEWEST}
+    context |= {"outputs": list(config.outputs.values()), "forceable": FORCEABLE_WORDS}
     return render(request, "io.html", scripts=scripts, outcomes=_outcomes(request), **context)
 
 

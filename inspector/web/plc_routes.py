@@ -1,4 +1,4 @@
-"""The I/O monitor of the PLC, over the API: what stands on the wire, and what a person may do about it.
+"""The I/O monitor of the PLC and the maintenance mode, over the API: what stands on the wire, and what a person may do.
 
 What it is: HTTP in, JSON out, of what the line last said. What it is not: a page, or any authority: the contract
 refuses what must not be. Event loop.
@@ -37,13 +37,28 @@ class PlcOut(BaseModel):
     refused: dict[str, int] = Field(description="How often what was refused, lost or broken, by reason.")
     server: dict[str, int] = Field(description="What the Modbus server met: requests, connections, exceptions by code.")
     outputs: list[str] = Field(description="The outputs that may be fired in maintenance.")
+    forced: dict[str, int] = Field(description="The signals that are forced in maintenance, and to what.")
+    orders: list[dict[str, Any]] = Field(
+        description="The last 32 commands of the PLC, oldest first: number (since the line started), at_utc, master, "
+        "command, argument, refused (why, or empty)."
+    )
 
 
-class PlcIn(BaseModel):
-    """What to do; `output` is for `fire`."""
+class MaintenanceIn(BaseModel):
+    """What to do. `output` is for `fire`; `signal` (a bit of `status`, or `verdict`) and `value` are for `force`, where
+    null shows the truth again."""
 
-    what: Literal["maintenance_on", "maintenance_off", "fire"]
+    what: Literal["begin", "end", "fire", "force"]
     output: str = Field(default="", max_length=64, examples=["camera"])
+    signal: str = Field(default="", max_length=64, pattern=r"^\w*$", examples=["RESULTS_VALID"])
+    value: int | None = Field(default=None, ge=0, le=65535)
+
+    @property
+    def words(self) -> str:
+        """As `firmware_bridge.plc.by_hand` has them."""
+        if self.what == "fire":
+            return f"fire {self.output}"
+        return f"force {self.signal} {'-' if self.value is None else self.value}" if self.what == "force" else self.what
 
 
 @api.get(
@@ -63,15 +78,14 @@ async def plc(request: Request) -> PlcOut:
 
 
 @api.post(
-    "/commands/plc",
+    "/commands/maintenance",
     tags=["commands"],
     dependencies=[Depends(require(Role.INTEGRATOR))],
     responses=error_answers(*_REFUSALS),
 )
-async def command(request: Request, wanted: Annotated[PlcIn, Body()]) -> DoneOut:
-    """Begin or end maintenance, which the PLC sees, or fire an output in it."""
-    words = wanted.what.replace("_", " ")
-    return await ask_line(request, "plc", f"fire {wanted.output}" if wanted.what == "fire" else words)
+async def maintenance(request: Request, wanted: Annotated[MaintenanceIn, Body()]) -> DoneOut:
+    """Begin or end the maintenance mode, which a PLC sees; in it, fire an output, or force what the PLC reads."""
+    return await ask_line(request, "maintenance", wanted.words)
 
 
 @api.post(
@@ -82,4 +96,4 @@ async def command(request: Request, wanted: Annotated[PlcIn, Body()]) -> DoneOut
 )
 async def first_piece(request: Request) -> DoneOut:
     """Approve the first piece after a job change: from here on PASS counts."""
-    return await ask_line(request, "plc", "approve")
+    return await ask_line(request, "maintenance", "approve")

@@ -73,6 +73,9 @@ def records(
     recipe: Annotated[str | None, Query(description="Only this recipe's id.", max_length=64)] = None,
     label: Annotated[str | None, Query(description="Only parts with a defect of this label.", max_length=64)] = None,
     serial: Annotated[str | None, Query(description="Only parts whose code says this.", max_length=512)] = None,
+    plc_part: Annotated[
+        int | None, Query(description="Only parts that the PLC gave this number.", ge=0, le=0xFFFF_FFFF)
+    ] = None,
     score_min: Annotated[float | None, Query(description="Score at least this.", allow_inf_nan=False)] = None,
     score_max: Annotated[float | None, Query(description="Score at most this.", allow_inf_nan=False)] = None,
     since: Annotated[str | None, Query(description="Seen at this UTC time or later.", pattern=_TIME)] = None,
@@ -86,6 +89,7 @@ def records(
         recipe_id=recipe,
         label=label,
         serial=serial,
+        plc_part=plc_part,
         score_min=score_min,
         score_max=score_max,
         since_utc=_moment(since),

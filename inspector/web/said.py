@@ -35,6 +35,7 @@ REASONS = {
     "code_wrong": mark("the code is not an allowed one"),
     "restarted": mark("on the belt when the station started"),
     "recipe_changed": mark("on the belt when the recipe was changed"),
+    "maintenance": mark("on the belt in maintenance"),
     "station_aborted": mark("the station cannot record"),
 }
 

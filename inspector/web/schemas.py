@@ -80,6 +80,7 @@ class RecordOut(BaseModel):
     )
     codes: list[dict[str, Any]] = Field(description="name, content (empty: not read), symbology, text, polygon_px.")
     serial: str = Field(description="What the part's code says; empty where the recipe reads none.")
+    plc_part: int | None = Field(description="The number a PLC that triggers gave the part; it may come again.")
     frame_id: int | None
     recipe_id: str
     recipe_rev: str
@@ -155,6 +156,7 @@ def record_out(stored: StoredRecord) -> RecordOut:
     shown = {
         "number": stored.number,
         "part_id": str(record.part.part_id),
+        "plc_part": record.part.plc_part,
         "verdict": Verdict(inspection.verdict).name,
         "outcome": {"kind": record.outcome.kind.name, "reason": record.outcome.reason, "tick": record.outcome.tick},
         "seen_at_utc": record.seen_at_utc,

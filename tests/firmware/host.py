@@ -89,6 +89,7 @@ def load(path: Path) -> ctypes.CDLL:
         "host_new": ([], None),
         "host_start": ([u32, u32, u8, u32, u32], None),
         "host_encoder": ([u32, ctypes.c_bool], None),
+        "host_belt": ([u32, ctypes.POINTER(u32), u8], None),
         "host_turn_every": ([u32], None),
         "host_inputs": ([u8], None),
         "host_stick": ([u8], None),

@@ -15,10 +15,12 @@ from firmware_bridge.protocol import (
     Commit,
     Counters,
     Encoder,
+    Fault,
     Fire,
     Fired,
     Hello,
     Ident,
+    Input,
     Judge,
     Key,
     Mode,
@@ -253,4 +255,47 @@ def test_the_chip_makes_the_pulse_to_20_us_and_never_in_run(values: dict[Key, in
     board.run_ms(100)
     assert (len(board.moved(GATE)), len(board.moved(SORTER_2))) == edges
     assert board.status().mode == Mode.RUN
+    board.close()
+
+
+def test_the_valve_is_open_before_and_while_the_belt_runs_in_every_piece_of_a_purge() -> None:
+    """Stopped for longer than the valve may blow, then shut down and reset: what lay there at power-up is blown out."""
+    board = Board()
+    low_air = {Key.ENERGISED_PASSES: 0, Key.LEAD_MS: 5, Key.MAX_ON_MS: 100, Key.INPUTS: int(Input.LOW_AIR)}
+    board.chip.pin(board.chip.cycle, "B", 3, False)
+    board.start(BUSY | low_air, go=False)
+
+    def move(ms: int) -> None:
+        board.chip.encoder(ENCODER)
+        board.run_ms(ms)
+        board.chip.encoder(0)
+
+    def order(which: Order) -> None:
+        board.say(Command(which))
+        board.run_ms(8)
+
+    order(Order.RUN)
+    move(20)
+    order(Order.STOP)
+    board.run_ms(200)
+    order(Order.RUN)
+    move(20)
+    board.chip.pin(board.chip.cycle, "B", 3, True)
+    board.run_ms(30)
+    assert board.status().fault == Fault.LOW_AIR
+    board.chip.pin(board.chip.cycle, "B", 3, False)
+    board.run_ms(200)
+    order(Order.RESET)
+    at = board.chip.cycle
+    order(Order.RUN)
+    assert board.status().mode == Mode.RUN
+    move(1500 * ENCODER // MS - 2)
+    starts = [cycle for cycle, on in board.moved(LINE_RUN) if on]
+    gate = board.moved(GATE)
+    assert [on for _, on in gate] == [True, False, True, False, True], "the third purge is whole, and not over yet"
+    for start, (opened, _) in zip(starts, gate[::2], strict=True):
+        assert 5 * MS <= start - opened <= 7 * MS
+    assert gate[-1][0] > at
+    move(4)
+    assert not board.chip_outputs() & GATE
     board.close()

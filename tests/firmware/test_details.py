@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from firmware_bridge.protocol import (
+    Answer,
     Command,
     Encoder,
     Fault,
+    Fire,
+    Fired,
     Input,
     Judge,
     Key,
@@ -299,8 +302,8 @@ def test_without_an_encoder_a_stop_purges_and_no_part_on_the_belt_is_earned() ->
     part(host, 1, Verdict.PASS)
     host.say(Command(Order.STOP))
     host.run(20 * MS)
-    purges = purge_after(host)
-    assert len(purges) == 1
+    ((on, off),) = purge_after(host)
+    assert off - on >= CLOCK[Key.GATE_COUNT] * 128 - MS, "a window of the part alone would be shorter"
     assert host.rows()[1].why == Why.PURGED
     diverter = Host()
     diverter.start(LINE | CLOCK)
@@ -310,6 +313,48 @@ def test_without_an_encoder_a_stop_purges_and_no_part_on_the_belt_is_earned() ->
     diverter.run(20 * MS)
     assert not purge_after(diverter)
     assert diverter.rows()[1].why == Why.PURGED
+
+
+def test_the_valve_is_open_before_the_belt_runs_however_long_it_stood() -> None:
+    host = Host()
+    host.configure(VALVE | {Key.LEAD_MS: 50, Key.MAX_ON_MS: 500})
+    host.run(2000 * MS)
+    host.say(Lease(1, 60_000), Command(Order.RUN))
+    host.run(30 * MS)
+    assert host.outputs & (GATE | LINE_RUN) == GATE
+    host.run(30 * MS)
+    assert host.outputs & (GATE | LINE_RUN) == GATE | LINE_RUN
+
+
+@pytest.mark.parametrize("values", [VALVE, LINE | CLOCK], ids=["valve", "diverter without encoder"])
+def test_what_came_before_the_first_run_is_purged(values: dict[Key, int]) -> None:
+    host = Host()
+    host.configure(values)
+    host.lib.host_encoder(PERIOD, False)
+    part(host, 1, Verdict.PASS)
+    host.say(Lease(1, 60_000), Command(Order.RUN))
+    host.run(400 * MS)
+    assert host.rows()[1].why == Why.PURGED
+
+
+@pytest.mark.parametrize("number", [1, 5, 34])
+def test_no_test_pulse_while_the_last_decided_part_is_at_the_gate(number: int) -> None:
+    host = Host(count=50_000_000)
+    host.start(LINE | {Key.GUARD_COUNT: 1200, Key.CONFIRM_WINDOW_COUNT: 3000})
+    host.lib.host_encoder(PERIOD, False)
+    host.run(20 * MS)
+    for at in range(1, number + 1):
+        part(host, at, Verdict.REJECT)
+        host.run(60 * MS)
+    host.lib.host_encoder(0, False)
+    host.say(Command(Order.STOP))
+    host.run(1100 * MS)
+    assert host.rows()[number].why == Why.JUDGED_BAD
+    host.say(Fire(7, 0, 10))
+    host.run(10 * MS)
+    (answer,) = [m.answer for m in host.heard if isinstance(m, Fired)]
+    assert answer == Answer.BUSY
+    assert not opened(host, GATE)
 
 
 def test_an_old_configuration_leaves_nothing_behind() -> None:
@@ -370,6 +415,17 @@ def test_a_row_says_where_it_was_decided() -> None:
     host.run(150 * MS)
     # A turn of the main loop is 8 counts, and the lead is known to a count in 32.
     assert 0 <= host.rows()[1].decided_count - (seen + GUARDED) <= 12
+
+
+def test_trigger_and_verdict_are_told_when_they_have_come() -> None:
+    host = running(LINE)
+    part(host, 1, None)
+    host.run(10 * MS)
+    assert host.rows()[1].phase == Phase.TRIGGERED
+    host.say(Judge(1, 1, Verdict.PASS))
+    host.run(10 * MS)
+    row = host.rows()[1]
+    assert (row.phase, row.verdict) == (Phase.TRIGGERED, Verdict.PASS)
 
 
 def test_the_most_parts_in_flight_are_counted() -> None:

@@ -44,19 +44,12 @@ class Bench:
     ) -> None:
         self.side = kind(fronts or [], 400)
         self.heard: list[Message] = []
-        self._sorter: list[tuple[int, bool]] = []
-        if isinstance(self.side, Twin):
-            self.side.controller.parts.sorters.moved = self._moved
         values = LINE | SORTER | {Key.MAX_ON_MS: 300} | (settings or {})
         for key, value in values.items():
             self.side.say(Set(key, value))
         self.side.say(Commit(config_crc(values.items())))
         self.side.say(Lease(1, 60_000))
         self.run(60)
-
-    def _moved(self, number: int, on: bool, at_ns: int) -> None:
-        assert number == 2
-        self._sorter.append((at_ns // MS, on))
 
     def run(self, ms: int) -> None:
         self.heard += self.side.run(ms)
@@ -84,8 +77,10 @@ class Bench:
 
     def pulses(self, output: int) -> list[int]:
         """How long each pulse of an output was, in ms."""
-        moves = self.side.gate() if output == 0 else self._sorter
-        if isinstance(self.side, Core) and output:
+        moves = self.side.gate()
+        if isinstance(self.side, Twin) and output:
+            moves = [(at_ns // MS, on) for number, on, at_ns in self.side.belt.sorters if number == output]
+        elif isinstance(self.side, Core) and output:
             moves, on = [], False
             for tick, outputs in self.side.host.edges:
                 if bool(outputs & SORTER_2) != on:

@@ -6,6 +6,7 @@ beside it. Neither side is the other's oracle.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -90,10 +91,9 @@ class Core:
 
     def __init__(self, fronts: list[int], length: int) -> None:
         self.host = Host(clock=2**32 - 1_000_000, turn=400)
-        self._edges = [edge for front in fronts for edge in ((front, True), (front + length, False))]
-        self._place = self._heard = 0
-        self._moves = False
-        self._outputs: list[tuple[int, int]] = []
+        self._heard = 0
+        edges = [edge for front in fronts for edge in (front, front + length)]
+        self.host.lib.host_belt(NS_PER_COUNT // 500, (ctypes.c_uint32 * len(edges))(*edges), len(edges))
 
     def say(self, message: Message) -> None:
         """A message arrives a few hundred us from now."""
@@ -101,15 +101,7 @@ class Core:
 
     def run(self, ms: int) -> list[Message]:
         """What is said meanwhile."""
-        for _ in range(ms * 4):
-            moves = bool(self.host.outputs & LINE_RUN)
-            if moves != self._moves:
-                self._moves = moves
-                self.host.lib.host_encoder(NS_PER_COUNT // 500 if moves else 0, False)
-            self.host.run(TICKS_PER_MS // 4)
-            self._place += moves
-            while self._edges and self._edges[0][0] <= self._place:
-                self.host.lib.host_eye(self._edges.pop(0)[1])
+        self.host.run(ms * TICKS_PER_MS)
         heard, self._heard = self.host.heard[self._heard :], len(self.host.heard)
         return heard
 
@@ -167,6 +159,7 @@ def row(count: int, pitch: int = 1200) -> list[int]:
 
 
 CONFIRM = {Key.INPUTS: int(Input.CONFIRM), Key.CONFIRM_WINDOW_COUNT: 400}
+SORTER = {Key.EJECT_2_COUNT: 1500, Key.EJECT_2_ON_MS: 200, Key.EJECT_2_MAX_ON_MS: 300, Key.EJECT_2_MIN_OFF_MS: 5}
 VALVE = {Key.ENERGISED_PASSES: 0}
 NO_ENCODER = {Key.ENCODER: int(Encoder.CLOCK), Key.PART_MAX_COUNT: 3000}
 # A part that is OPEN at the end is still on the belt, which stands.
@@ -225,6 +218,15 @@ VECTORS = {
         [Why.JUDGED_BAD], {1: [BAD]}, settings=CONFIRM, confirmed=[2], fault=Fault.NOT_CONFIRMED, runs=False,
         at_ms={600: pin(Input.CONFIRM, True), 605: pin(Input.CONFIRM, False)}, counters={"unexpected": 1},
     ),
+    "what a sorter took the gate's sensor need not see": Vector(
+        [Why.JUDGED_BAD], settings=CONFIRM | SORTER, confirmed=[3], gate=[],
+        at_ms={400: lambda side: side.say(Judge(1, 1, BAD, 2))},
+    ),
+    "what its sorter could not take it must see": Vector(
+        [Why.JUDGED_BAD] * 2, fronts=row(2, 600), settings=CONFIRM | SORTER | {Key.MIN_SPACING_COUNT: 10}, runs=False,
+        at_ms={430: lambda side: [side.say(Judge(1, part, BAD, 2)) for part in (1, 2)]}, counters={"limited": 1},
+        fault=Fault.NOT_CONFIRMED, confirmed=[3, 2],
+    ),
     "a good part needs no confirmation": Vector([Why.EARNED], {1: [GOOD]}, settings=CONFIRM, confirmed=[0]),
     "bin full": Vector(
         [Why.OPEN], {1: [GOOD]}, settings={Key.INPUTS: int(Input.BIN_FULL)}, fault=Fault.BIN_FULL, runs=False,
@@ -254,6 +256,37 @@ VECTORS = {
     "a valve blows for what is bad": Vector(
         [Why.EARNED, Why.JUDGED_BAD], {1: [GOOD], 2: [BAD]}, fronts=[FRONT + 100, FRONT + 1300], settings=VALVE,
         gate=[(0, True), (755, False), (1325, True), (1430, False)],
+    ),
+    "stopped and started in mid-purge": Vector(
+        [], fronts=[], settings=VALVE, at_ms={300: order(Order.STOP), 500: order(Order.RUN)},
+        gate=[(0, True), (960, False)],
+    ),
+    "stopped in mid-purge for longer than a valve may blow": Vector(
+        [], fronts=[], settings=VALVE | {Key.MAX_ON_MS: 100}, at_ms={300: order(Order.STOP), 600: order(Order.RUN)},
+        gate=[(0, True), (400, False), (600, True), (1060, False)],
+    ),
+    "a shutdown in mid-purge: all of it again": Vector(
+        [], fronts=[], settings=VALVE | {Key.INPUTS: int(Input.LOW_AIR)}, gate=[(0, True), (1255, False)],
+        at_ms={280: pin(Input.LOW_AIR, True), 320: pin(Input.LOW_AIR, False), 400: order(Order.RESET),
+               500: order(Order.RUN)},
+    ),
+    "a shutdown in mid-purge, and no RUN": Vector(
+        [], fronts=[], settings=VALVE | {Key.INPUTS: int(Input.LOW_AIR), Key.MAX_ON_MS: 100}, runs=False,
+        at_ms={280: pin(Input.LOW_AIR, True), 320: pin(Input.LOW_AIR, False), 500: order(Order.RESET)},
+        gate=[(0, True), (400, False)],
+    ),
+    "RESET and RUN in mid-purge change nothing": Vector(
+        [Why.EARNED], {1: [GOOD]}, settings=VALVE, at_ms={100: order(Order.RESET), 400: order(Order.RUN)},
+        gate=[(0, True), (755, False)],
+    ),
+    "what came in mid-purge is judged, also after a stop": Vector(
+        [Why.EARNED, Why.JUDGED_BAD], {1: [GOOD], 2: [BAD]}, fronts=[FRONT - 400, FRONT + 800], settings=VALVE,
+        at_ms={250: order(Order.STOP), 350: order(Order.RUN)},
+        gate=[(0, True), (860, False), (1305, True), (1410, False)],
+    ),
+    "without an encoder a stop in mid-purge begins it again": Vector(
+        [], fronts=[], settings=VALVE | NO_ENCODER, at_ms={100: order(Order.STOP), 150: order(Order.RUN)},
+        gate=[(0, True), (347, False)],
     ),
     "not longer than allowed": Vector([Why.EARNED], {1: [GOOD]}, settings={Key.MAX_ON_MS: 50},
         gate=[(995, True), (1045, False)], counters={"limited": 1}),

@@ -44,6 +44,7 @@ class StraightBelt:
     since_ns: int = 0
     gate: list[tuple[int, bool]] = field(default_factory=list)
     triggers: list[int] = field(default_factory=list)
+    sorters: list[tuple[int, bool, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.edges = [edge for front in self.fronts for edge in ((front, True), (front + self.length, False))]
@@ -68,6 +69,9 @@ class StraightBelt:
 
     def set_gate(self, energised: bool, at_ns: int) -> None:
         self.gate.append((at_ns, energised))
+
+    def set_sorter(self, number: int, energised: bool, at_ns: int) -> None:
+        self.sorters.append((number, energised, at_ns))
 
     def trigger(self, at_ns: int) -> None:
         self.triggers.append(at_ns)

@@ -14,8 +14,6 @@ SORTER = {Key.EJECT_2_COUNT: 1500, Key.EJECT_2_ON_MS: 5, Key.EJECT_2_MAX_ON_MS: 
 def test_the_bridge_asks_until_it_is_answered_and_fires_once() -> None:
     rig = Rig([], settings=SORTER)
     rig.until(1300 * MS)
-    moved: list[tuple[int, bool]] = []
-    rig.controller.parts.sorters.moved = lambda number, on, _at_ns: moved.append((number, on))
     lost = iter([True, True])
     receive = rig.bridge.receive
     rig.bridge.receive = lambda data, now_ns: [] if b"\x85" in data and next(lost, False) else receive(data, now_ns)
@@ -25,7 +23,7 @@ def test_the_bridge_asks_until_it_is_answered_and_fires_once() -> None:
     rig.until(1800 * MS)
     assert rig.bridge.firing.last.answer == "FIRED"
     assert next(lost, None) is None, "no answer was lost: the test has not met its case"
-    assert moved == [(2, True), (2, False)]
+    assert [(number, on) for number, on, _ in rig.belt.sorters] == [(2, True), (2, False)]
     rig.bridge.run()
     rig.until(2000 * MS)
     rig.bridge.firing.ask(0, 20)
@@ -70,9 +68,28 @@ def test_the_lines_controller_tells_what_came_of_it() -> None:
         def order(self, ask) -> None:  # type: ignore[no-untyped-def]
             ask(rig.bridge)
 
-    controller = RejectController(rig.bridge, Thread())  # type: ignore[arg-type]
+    controller = RejectController(rig.bridge, Thread(), 20)  # type: ignore[arg-type]
     assert controller.numbers()["test_fire"] is None
-    controller.fire(0, 20)
+    assert controller.take_fired() is None
+    controller.fire("ejector")
+    assert controller.take_fired() is None
     assert controller.numbers()["test_fire"] == {"output": 0, "pulse_ms": 20, "answer": ""}
     rig.until(1400 * MS)
     assert controller.numbers()["test_fire"] == {"output": 0, "pulse_ms": 20, "answer": "FIRED"}
+    assert (controller.take_fired(), controller.take_fired()) == ("", None)
+    rig.bridge.run()
+    rig.until(1600 * MS)
+    controller.fire("ejector")
+    rig.until(1800 * MS)
+    assert controller.take_fired() == "not ready"
+
+
+def test_nothing_is_asked_of_a_controller_that_is_not_there_to_be_fired_later() -> None:
+    class Thread:
+        port_error = "port /dev/ttyACM0: no such device"
+
+    bridge = Rig([]).bridge
+    controller = RejectController(bridge, Thread(), 20)  # type: ignore[arg-type]
+    controller.fire("ejector")
+    assert bridge.firing.last is None
+    assert (controller.take_fired(), controller.take_fired()) == ("no answer", None)

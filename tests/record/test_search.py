@@ -39,7 +39,8 @@ def _records(total, seed=5):
             recipe_id=rng.choice(["bracket", "hub"]),
         )
         serial = rng.choice(["SN-{:04d}", "件{:04d}", "sn-{:04d}", "x\U0010ffff{:04d}", ""]).format(number)
-        made.append(replace(record, inspection=replace(record.inspection, serial=serial)))
+        part = replace(record.part, plc_part=number % 40 if number % 3 else None)  # it counts anew now and then
+        made.append(replace(record, part=part, inspection=replace(record.inspection, serial=serial)))
     return made
 
 
@@ -73,6 +74,7 @@ def _passes(row, which):
         and (which.since_utc is None or row["seen_at_utc"] >= which.since_utc)
         and (which.until_utc is None or row["seen_at_utc"] < which.until_utc)
         and (which.serial_prefix is None or (row["serial"] or "").startswith(which.serial_prefix))
+        and which.plc_part in (None, row["plc_part"])
     )
 
 
@@ -84,6 +86,8 @@ def _searches():
     yield Search(times=())
     yield Search(label="nothing")
     yield Search(label="score")
+    yield Search(plc_part=3)
+    yield Search(plc_part=77)
     for _ in range(40):
         yield Search(
             verdicts=rng.choice([(), (Verdict.REJECT, Verdict.NOT_INSPECTED), (Verdict.PASS,), tuple(Verdict)]),
@@ -94,6 +98,7 @@ def _searches():
             since_utc=rng.choice([None, f"{DAY}T03:15:00.000Z", f"{DAY}T03:16:10.500Z"]),
             until_utc=rng.choice([None, f"{DAY}T14:30:00.000Z", f"{DAY}T14:29:59.999Z"]),
             serial_prefix=rng.choice([None, None, None, "SN-0", "件", "x\U0010ffff", "zz"]),
+            plc_part=rng.choice([None, None, None, None, 3, 77]),
             times=rng.choice([None, None, (night,), (noon,), (night, noon)]),
         )
 
@@ -164,11 +169,12 @@ def test_an_older_store_gets_the_same_roll_up_and_classes(filled, url):  # noqa:
     written = everything()
     with store._engine.begin() as connection:  # as a store of two steps has it
         connection.execute(sa.text("DROP TABLE quarter"))
-        for index in ("record_review", "record_serial_bytes"):
+        for index in ("record_review", "record_serial_bytes", "record_plc_part"):
             connection.execute(sa.text(f"DROP INDEX IF EXISTS {index}"))
         with_defect = sa.select(schema.RECORD.c.id).where(sa.cast(schema.RECORD.c.defects, sa.Text) != "[]")
         connection.execute(sa.delete(schema.RECORD_LABEL).where(schema.RECORD_LABEL.c.record_id.not_in(with_defect)))
-        connection.execute(sa.text("DELETE FROM schema_step WHERE step = 3"))
+        connection.execute(sa.text("ALTER TABLE record DROP COLUMN plc_part"))
+        connection.execute(sa.text("DELETE FROM schema_step WHERE step >= 3"))
     store.close()
     with contextlib.closing(Store.open(url, CLOCK)) as store:
         assert everything() == written

@@ -142,7 +142,7 @@ def test_a_newer_store_is_refused_by_both_sides(store, url):
         connection.execute(sa.text("INSERT INTO schema_step (step, taken_at_utc) VALUES (99, '')"))
     store.close()
     for open_it in (lambda: Store.open(url, CLOCK), lambda: Reader.open(url)):
-        with pytest.raises(StoreTooNew, match="version is 99, wanted at most 3"):
+        with pytest.raises(StoreTooNew, match="version is 99, wanted at most 4"):
             open_it()
 
 
@@ -170,7 +170,7 @@ def test_a_store_of_the_first_step_becomes_a_current_one(url, monkeypatch):
     with monkeypatch.context() as before:
         before.setattr(schema, "STEPS", schema.STEPS[:1])
         Store.open(url, CLOCK).close()
-    with pytest.raises(StoreError, match="schema version is 1, wanted 3"):
+    with pytest.raises(StoreError, match="schema version is 1, wanted 4"):
         Reader.open(url)
     with contextlib.closing(Store.open(url, CLOCK)) as opened:
         opened.write([make_record(1)])
@@ -191,6 +191,17 @@ def test_measurements_codes_and_serial_come_back(store):
     assert store.reader.record(1).record.inspection == inspection
     assert [one.number for one in store.reader.records(RecordFilter(serial="SN-17"))] == [1]
     assert store.reader.records(RecordFilter(serial="SN-18")) == []
+
+
+def test_the_number_of_the_plc_comes_back_and_may_come_again(store):
+    def made(number, plc_part):
+        record = make_record(number)
+        return replace(record, part=replace(record.part, plc_part=plc_part))
+
+    store.write([made(1, 0xFFFFFFFF), made(2, None), made(3, 5), made(4, 5)])
+    assert [store.reader.record(number).record.part.plc_part for number in (1, 2, 3)] == [0xFFFFFFFF, None, 5]
+    assert [one.number for one in store.reader.records(RecordFilter(plc_part=5))] == [4, 3]
+    assert store.reader.records(RecordFilter(plc_part=6)) == []
 
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(store, url, monkeypatch):

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 from firmware_bridge.plc import events
+from firmware_bridge.plc.by_hand import obey
 from firmware_bridge.plc.contract import Contract
 from firmware_bridge.plc.image import Image
 from firmware_bridge.plc.inputs import Inputs, Options
 from firmware_bridge.plc.modbus_pdu import Counters
-from firmware_bridge.plc.signals import Control, PackMl, Refusal
+from firmware_bridge.plc.signals import Control, PackMl
 from inspector.clock import SystemClock
 from inspector.plc_monitor import PlcMonitor
 
@@ -23,7 +24,7 @@ class PlcLine(FakeLine):
     def __init__(self, path):
         self.clock = SystemClock()
         self.fired = []
-        self.contract = Contract(Options(outputs=("camera",)), {1: "bracket"}, self._hear)
+        self.contract = Contract(Options(), {1: "bracket"}, self._hear)
         self.image = Image(self.contract, self.clock.now_ns)
         self.inputs = Inputs(heartbeat_timeout=10_000)
         self.monitor = PlcMonitor(self.image, Counters(), self.clock, "triggers")
@@ -56,7 +57,7 @@ class PlcLine(FakeLine):
         self.control(Control(0))
         with self.image.lock:
             self.contract.state(PackMl.IDLE, self.clock.now_ns())
-            self.contract.leave_maintenance(self.clock.now_ns())
+            obey(self.contract, "end", self.clock.now_ns())
         self.fired.clear()
 
     def say(self):
@@ -73,12 +74,5 @@ class PlcLine(FakeLine):
 
     def answer(self, command):
         """As PlcSide does."""
-        now_ns = self.clock.now_ns()
         with self.image.lock:
-            if command.argument == "maintenance on":
-                why = self.contract.enter_maintenance(now_ns)
-            elif command.argument == "maintenance off":
-                why = self.contract.leave_maintenance(now_ns)
-            else:
-                why = self.contract.fire(0, now_ns)
-        return "" if why is Refusal.NONE else f"{command.argument} is refused: {why.name}"
+            return obey(self.contract, command.argument, self.clock.now_ns())

@@ -346,4 +346,4 @@ def test_the_plc_is_not_there_or_has_not_been_told_of(web, config):
     _error(web.get(f"{API}/plc"), 404, "not_found")
     web.app.state.config = config.model_copy(update={"plc": PlcConfig(wiring="triggers")})
     _error(web.get(f"{API}/plc"), 503, "line_down")
-    _error(web.post(f"{API}/commands/plc", headers=_token(web), json={"what": "force"}), 422, "invalid")
+    _error(web.post(f"{API}/commands/maintenance", headers=_token(web), json={"what": "hold"}), 422, "invalid")

@@ -103,6 +103,24 @@ def test_only_a_hold_of_two_seconds_in_maintenance_fires(page, house):
     page.page.wait_for_timeout(LONG_MS)
     page.page.keyboard.up(" ")
     until(lambda: line.fired == [0, 0], "a pulse by key")
+    page.wait_until("() => document.querySelector('path[data-signal=FIRE_CAMERA]') !== null")
+
+
+def test_a_signal_is_forced_by_a_long_hold_and_shown_as_such(page):
+    page.page.click("#maintenance")
+    page.wait_until("() => !document.querySelector('#force').disabled")
+    page.page.select_option("#force-what", label="RESULTS_VALID = 1")
+    button = page.page.locator("#force")
+    button.focus()
+    page.page.keyboard.press(" ")
+    page.page.keyboard.down(" ")
+    page.page.wait_for_timeout(LONG_MS)
+    page.page.keyboard.up(" ")
+    page.wait_until("() => document.getElementById('forced').textContent === 'RESULTS_VALID = 1'")
+    page.wait_until(f"() => {_cell('RESULTS_VALID', 2)} === '1'")
+    assert page.page.evaluate(_cell("MAINTENANCE", 2)) == "1"
+    page.page.click("#force-end")
+    page.wait_until(f"() => {_cell('RESULTS_VALID', 2)} === '0'")
 
 
 def test_maintenance_is_seen_on_every_page_until_it_ends(page, house):

@@ -105,6 +105,19 @@ def test_the_filter_is_in_the_address_and_every_field_of_it_works(web):
     assert _count(page) == "30"
 
 
+def test_a_part_is_found_by_the_number_that_the_plc_gave_it(web, config):
+    record = make_record(31)
+    _add(config, replace(record, part=replace(record.part, plc_part=4711)))
+    assert _parts(web.get("/defects?verdict=all&plc_part=4711").text) == [31]
+    assert web.get("/api/v1/records?plc_part=4711").json()["records"][0]["plc_part"] == 4711
+    page = web.get(f"/parts/{FIRST | 31}").text
+    assert re.search(r"Part number of the PLC</dt><dd>4711<", page)
+    assert "Part number of the PLC</dt>" not in web.get(f"/parts/{FIRST | 30}").text
+    archive = zipfile.ZipFile(io.BytesIO(web.get("/defects/export.zip?verdict=all").content))
+    rows = list(csv.DictReader(io.StringIO(archive.read("parts.csv").decode("utf-8-sig"))))
+    assert [row["plc_part"] for row in rows[:2]] == ["4711", ""]
+
+
 def test_pages_go_on_where_the_last_one_ended(web, monkeypatch):
     monkeypatch.setattr("inspector.web.defects.PAGE", {"": 4, "gallery": 4})
     page, found = web.get("/defects").text, []
@@ -124,6 +137,7 @@ def test_pages_go_on_where_the_last_one_ended(web, monkeypatch):
         ("span=chosen&since=2026-03-02T00:00&until=2026-03-01T00:00", "ends before it begins"),
         ("score_min=3&score_max=2", "Swap them"),
         ("serial=XYZ", "Capitals count"),
+        ("plc_part=4711", "The PLC gave no part this number"),
         ("review=escape", "reviewed like this"),
         ("recipe=nothing", "Widen the time"),
     ],
@@ -134,7 +148,9 @@ def test_a_filter_that_matches_nothing_says_why_and_what_next(web, query, why):
     assert why in re.search(r'<p class="empty">(.*?)</p>', page)[1]
 
 
-@pytest.mark.parametrize("field", ["span", "since", "until", "zone", "shift", "verdict", "review", "view", "score_min"])
+@pytest.mark.parametrize(
+    "field", ["span", "since", "until", "zone", "shift", "verdict", "review", "view", "score_min", "plc_part"]
+)
 def test_nonsense_in_a_field_is_named_and_left_out(web, field):
     page = web.get("/defects", params={field: "\x07nonsense"})
     assert page.status_code == 200

@@ -1,9 +1,8 @@
 // @ts-check
-// The page of inputs and outputs: signals, registers and counters five times a second, and maintenance.
-// What it is not: the handshake, or any authority: the contract of the line refuses what must not be.
+// The page of inputs and outputs: signals, registers and counters of the PLC, five times a second.
+// What it is not: the handshake, or maintenance (io-maintenance.js).
 
-import { _, byId, element, heard, listen, mode, stationTime, text, time } from "./channel.js";
-import { heldToDo } from "./hold.js";
+import { _, byId, element, listen, mode, text } from "./channel.js";
 import { drawEdges } from "./io-edges.js";
 
 const EVERY_MS = 200;
@@ -12,9 +11,7 @@ let told = /** @type {any} */ (null);
 let answeredAt = -Infinity;
 let frozen = false;
 let span = 10;
-let busy = false;
 const filter = /** @type {HTMLInputElement} */ (byId("io-filter"));
-const maintenance = /** @type {HTMLButtonElement} */ (byId("maintenance"));
 
 const matches = (/** @type {string} */ words) => words.toLowerCase().includes(filter.value.trim().toLowerCase());
 const age = (/** @type {number | null} */ s) =>
@@ -66,45 +63,12 @@ function draw() {
   text("io-wiring", told.wiring);
   text("io-owner", told.owner || _("nobody"));
   const signals = ["control", "status"].flatMap((name) => byName.get(name).bits.map((/** @type {any} */ bit) => bit.name));
+  signals.push(...told.outputs.map((/** @type {string} */ output) => `FIRE_${output.toUpperCase()}`));
   drawEdges(/** @type {any} */ (byId("io-edges")), told.edges, span, signals.filter(matches));
-  offerOutputs(told.outputs);
-}
-
-/** A button for each output that may be fired; made again only where they differ. @param {string[]} outputs */
-function offerOutputs(outputs) {
-  const place = byId("io-outputs");
-  if (place.dataset.outputs === outputs.join()) return;
-  place.dataset.outputs = outputs.join();
-  place.replaceChildren(...outputs.map((output) => {
-    const button = /** @type {HTMLButtonElement} */ (element("button", _("Hold to fire: {output}", { output }), "hold"));
-    button.type = "button";
-    heldToDo(button, mayFire, () => { void ask("fire", output); });
-    return button;
-  }));
-  if (!outputs.length) place.append(element("span", _("No output can be fired by hand with this wiring."), "muted"));
-  watch();
+  text("forced", Object.entries(told.forced).map(([name, value]) => `${name} = ${value}`).join(", "));
 }
 
 const isOld = () => mode() !== "" || performance.now() - answeredAt > OLD_MS;
-const left = () => (isOld() ? null : heard.status?.test_left_s ?? null);
-const mayFire = () => left() !== null;
-
-async function ask(/** @type {string} */ what, output = "") {
-  [busy] = [true], watch();
-  try {
-    const body = JSON.stringify({ what, output });
-    const answer = await fetch("/api/v1/commands/plc", { method: "POST", headers: { "Content-Type": "application/json" }, body });
-    say(answer.ok ? (what === "fire" ? _("{output} was fired at {time}.", { output, time: time(stationTime()) }) : "") : (await answer.json()).error.message);
-  } catch {
-    say(_("This was not done: there is no connection."));
-  } finally {
-    [busy] = [false], watch();
-  }
-}
-
-function say(/** @type {string} */ words) {
-  [byId("io-said").textContent, byId("io-said").hidden] = [words, words === ""];
-}
 
 async function poll() {
   const began = performance.now();
@@ -125,14 +89,8 @@ function watch() {
   const chip = byId("io-age");
   text("io-age", told === null ? _("connecting") : frozen ? _("frozen") : old ? _("not of now") : _("of now"));
   chip.className = frozen || old ? "chip warning" : "chip";
-  const seconds = left();
-  maintenance.disabled = busy || old;
-  maintenance.setAttribute("aria-pressed", String(seconds !== null));
-  text("maintenance-left", seconds === null ? _("off") : _("ends by itself in {seconds} s", { seconds: Math.round(seconds) }));
-  for (const button of byId("io-outputs").querySelectorAll("button")) button.disabled = busy || !mayFire();
 }
 
-maintenance.addEventListener("click", () => { void ask(left() === null ? "maintenance_on" : "maintenance_off"); });
 filter.addEventListener("input", () => { if (told !== null) draw(); });
 byId("io-freeze").addEventListener("click", () => {
   frozen = !frozen;

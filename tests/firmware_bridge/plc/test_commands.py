@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from firmware_bridge.plc.events import FaultsReset, FirstPieceApproved, MaintenanceChanged, OutputFired, OutputForced
+from firmware_bridge.plc.by_hand import obey
+from firmware_bridge.plc.events import FaultsReset, FirstPieceApproved, MaintenanceChanged, OutputFired
 from firmware_bridge.plc.inputs import Options
-from firmware_bridge.plc.maintenance import MODE_NS, Maintenance
-from firmware_bridge.plc.signals import Command, Control, Fault, PackMl, PlcVerdict, Refusal, Status
+from firmware_bridge.plc.maintenance import FORCE_NS, FORCEABLE, MODE_NS, Maintenance
+from firmware_bridge.plc.signals import Command, Control, Fault, Mode, PackMl, PlcVerdict, Refusal, Status
 from tests.firmware_bridge.plc.made import Bench, Master
 
 
@@ -154,50 +155,159 @@ def test_approval_can_be_kept_for_a_person() -> None:
     assert bench.refused(Refusal.NOT_ALLOWED) == 1
 
 
-def test_outputs_are_forced_in_maintenance_only_and_for_ten_seconds() -> None:
-    bench, master = start()
-    contract = bench.contract
-    assert contract.force(0, True, bench.now_ns) is Refusal.NOT_IN_MAINTENANCE
-    assert contract.enter_maintenance(bench.now_ns) is Refusal.LINE_IS_RUNNING
-    master.clear(Control.TRIGGER_ENABLE | Control.LINE_RUNNING)
-    contract.state(PackMl.STOPPED, bench.now_ns)
-    assert contract.enter_maintenance(bench.now_ns) is Refusal.NONE
-    assert master.cycle()["not_ready"] == Refusal.MAINTENANCE
-    assert master.status & Status.MAINTENANCE
-    assert contract.force(2, True, bench.now_ns) is Refusal.UNKNOWN_OUTPUT
-    assert contract.force(1, True, bench.now_ns) is Refusal.NONE
-    assert contract.fire(0, bench.now_ns) is Refusal.NONE
-    assert master.cycle()["forced"] == 0b10
-    master.cycle(heartbeat_timeout=2_000)
-    master.wait(9_500, 500)
-    assert master.seen["forced"] == 0b10
-    master.wait(500, 500)
-    assert master.seen["forced"] == 0
-    assert bench.events(OutputForced) == [OutputForced(1, True), OutputForced(1, None)]
-    assert bench.events(OutputFired) == [OutputFired(0)]
-    master.wait(589_500, 500)
-    assert master.status & Status.MAINTENANCE
-    master.wait(500, 500)
-    assert not master.status & Status.MAINTENANCE
-
-
-def test_a_running_line_ends_maintenance_and_every_force() -> None:
-    bench, master = start()
+def standing(options: Options | None = None) -> tuple[Bench, Master]:
+    """A station that stands still, and a master in control of it."""
+    bench, master = start(options)
     master.clear(Control.TRIGGER_ENABLE | Control.LINE_RUNNING)
     bench.contract.state(PackMl.IDLE, bench.now_ns)
-    assert order(master, Command.ENTER_MAINTENANCE) & Status.COMMAND_COMPLETED
-    assert order(master, Command.TEST_FIRE, 1) & Status.COMMAND_COMPLETED
-    assert order(master, Command.TEST_FIRE, 9) & Status.COMMAND_FAILED
-    bench.contract.force(0, True, bench.now_ns)
-    master.set(Control.LINE_RUNNING)
+    return bench, master
+
+
+def ask(bench: Bench, words: str) -> str:
+    return obey(bench.contract, words, bench.now_ns)
+
+
+TWO = Options(outputs={0: "camera", 1: "ejector"})
+
+
+def test_maintenance_begins_only_while_the_line_stands_and_ends_by_itself() -> None:
+    bench, master = start(TWO)
+    assert ask(bench, "fire camera") == "fire camera is refused: not in maintenance"
+    assert ask(bench, "begin") == "begin is refused: line is running"
+    master.clear(Control.TRIGGER_ENABLE | Control.LINE_RUNNING)
+    bench.contract.state(PackMl.STOPPED, bench.now_ns)
+    assert ask(bench, "begin") == ""
+    assert master.cycle()["not_ready"] == Refusal.MAINTENANCE
+    assert master.status & Status.MAINTENANCE
+    assert ask(bench, "fire sorter") == "fire sorter is refused: unknown output"
+    assert ask(bench, "shout") == "shout is refused: unknown command"
+    assert ask(bench, "fire ejector") == ""
+    assert [event.output for event in bench.events(OutputFired)] == [1]  # type: ignore[union-attr]
+    fired = [(edge.signal, edge.value) for edge in bench.contract.trace.edges if "FIRE" in edge.signal]
+    assert fired == [("FIRE_EJECTOR", True), ("FIRE_EJECTOR", False)]
+    master.cycle(heartbeat_timeout=2_000)
+    master.wait(MODE_NS / 1e6 - 500, 500)
+    assert master.status & Status.MAINTENANCE
+    master.wait(500, 500)
     assert not master.status & Status.MAINTENANCE
-    assert [event for event in bench.told if isinstance(event, OutputForced | MaintenanceChanged)] == [
-        MaintenanceChanged(True),
-        OutputForced(0, True),
-        OutputForced(0, None),
-        MaintenanceChanged(False),
-    ]
+    assert bench.refused(Refusal.UNKNOWN_OUTPUT) == 1
+
+
+def test_the_plc_fires_by_command_and_every_command_is_kept_for_the_log() -> None:
+    bench, master = standing(TWO)
     assert order(master, Command.TEST_FIRE, 1) & Status.COMMAND_FAILED
+    assert master.seen["error_code"] == Refusal.NOT_IN_MAINTENANCE
+    assert order(master, Command.ENTER_MAINTENANCE) & Status.COMMAND_COMPLETED
+    master.set(Control.EXECUTE_COMMAND, command=Command.TEST_FIRE, command_argument=1)
+    assert master.status & Status.COMMAND_EXECUTING
+    bench.contract.commands.fired(Refusal.NONE)
+    bench.contract.asked(Refusal.NONE, bench.now_ns)
+    assert master.cycle()["status"] & Status.COMMAND_COMPLETED  # type: ignore[operator]
+    master.clear(Control.EXECUTE_COMMAND)
+    assert order(master, Command.TEST_FIRE, 9) & Status.COMMAND_FAILED
+    order(master, Command.CHANGE_JOB, 1)  # the current one: nothing changes
+    kept = [(one.command, one.argument, one.refused, one.owner) for one in bench.contract.trace.orders]
+    assert kept == [
+        (Command.TEST_FIRE, 1, Refusal.NOT_IN_MAINTENANCE, "plc"),
+        (Command.ENTER_MAINTENANCE, 0, Refusal.NONE, "plc"),
+        (Command.TEST_FIRE, 1, Refusal.NONE, "plc"),
+        (Command.TEST_FIRE, 9, Refusal.UNKNOWN_OUTPUT, "plc"),
+    ]
+
+
+def test_a_pulse_that_the_controller_refused_is_a_failed_command_and_counted_either_way() -> None:
+    bench, master = standing(TWO)
+    ask(bench, "begin")
+    master.set(Control.EXECUTE_COMMAND, command=Command.TEST_FIRE, command_argument=1)
+    bench.contract.commands.fired(Refusal.NOT_FIRED)
+    bench.contract.asked(Refusal.NONE, bench.now_ns)
+    assert master.cycle()["error_code"] == Refusal.NOT_FIRED
+    assert master.status & Status.COMMAND_FAILED
+    ask(bench, "fire ejector")
+    bench.contract.commands.fired(Refusal.NOT_FIRED)
+    assert bench.refused(Refusal.NOT_FIRED) == 2
+
+
+@pytest.mark.parametrize("bit", [Control.LINE_RUNNING, Control.TRIGGER_ENABLE])
+def test_a_plc_that_wants_to_run_ends_maintenance_and_every_force(bit: Control) -> None:
+    bench, master = standing()
+    ask(bench, "begin")
+    ask(bench, "force RESULTS_VALID 1")
+    assert master.cycle()["forced"] == Status.RESULTS_VALID
+    master.set(bit)
+    assert not master.status & (Status.MAINTENANCE | Status.RESULTS_VALID)
+    assert (master.seen["forced"], master.seen["modes"]) == (0, Mode.YOU_HAVE_CONTROL | Mode.CONTROL_TAKEN | 4)
+    assert bench.events(MaintenanceChanged) == [MaintenanceChanged(True), MaintenanceChanged(False)]
+    assert order(master, Command.TEST_FIRE, 0) & Status.COMMAND_FAILED
+
+
+def test_a_part_at_the_station_s_own_eye_does_not_end_maintenance_and_never_passes() -> None:
+    bench, master = standing(Options(plc_triggers=False))
+    ask(bench, "begin")
+    bench.contract.seen(5, bench.now_ns)
+    assert master.cycle()["status"] & Status.MAINTENANCE  # type: ignore[operator]
+    ask(bench, "end")
+    bench.answer(5)
+    assert master.cycle()["verdict"] == PlcVerdict.FAULT
+
+
+def test_a_pass_that_was_not_acknowledged_does_not_outlive_the_begin_of_maintenance() -> None:
+    bench, master = start()
+    for part in (1, 2):
+        master.set(Control.BUFFER_RESULTS)
+        master.trigger(part)
+        bench.answer(part)
+    assert master.cycle()["verdict"] == PlcVerdict.PASS
+    master.clear(Control.TRIGGER_ENABLE | Control.LINE_RUNNING)
+    bench.contract.state(PackMl.IDLE, bench.now_ns)
+    ask(bench, "begin")
+    assert master.cycle()["verdict"] == PlcVerdict.NONE
+    assert not master.status & Status.RESULTS_VALID
+    ask(bench, "end")
+    master.acknowledge()
+    seen = master.cycle()
+    assert (seen["result_part_id"], seen["verdict"]) == (2, PlcVerdict.FAULT)
+
+
+def test_every_bit_and_every_verdict_but_pass_can_be_forced_for_a_minute_and_says_so() -> None:
+    bench, master = standing()
+    assert ask(bench, "force RESULTS_VALID 1") == "force RESULTS_VALID 1 is refused: not in maintenance"
+    ask(bench, "begin")
+    for signal, values in FORCEABLE.items():
+        for value in values:
+            assert ask(bench, f"force {signal} {value}") == ""
+            seen = master.cycle()
+            assert int(seen["modes"]) & Mode.FORCED
+            assert master.status & Status.MAINTENANCE
+            if signal == "verdict":
+                assert seen["verdict"] == value
+            else:
+                assert (seen["forced"], bool(master.status & Status[signal])) == (Status[signal], bool(value))
+        assert ask(bench, f"force {signal} -") == ""
+        assert not int(master.cycle()["modes"]) & Mode.FORCED
+    assert len(FORCEABLE) == len(Status)  # every bit but MAINTENANCE, and the verdict
+    ask(bench, "force verdict 2")
+    ask(bench, "force RESULTS_VALID 1")
+    master.cycle(heartbeat_timeout=2_000)
+    master.wait(FORCE_NS / 1e6 - 500, 500)
+    assert (master.seen["verdict"], master.seen["forced"]) == (PlcVerdict.REJECT, Status.RESULTS_VALID)
+    master.wait(500, 500)
+    assert (master.seen["verdict"], master.seen["forced"]) == (PlcVerdict.NONE, 0)
+    assert master.status & Status.MAINTENANCE
+
+
+@pytest.mark.parametrize(
+    "what", ["verdict 1", "MAINTENANCE 0", "FAULT 0", "RESULTS_VALID 2", "score 1", "verdict x", ""]
+)
+def test_a_pass_cannot_be_forced_nor_a_fault_away(what: str) -> None:
+    bench, master = standing()
+    ask(bench, "begin")
+    bench.contract.fault(Fault.CAMERA, bench.now_ns)
+    before = master.cycle()
+    assert ask(bench, f"force {what}").endswith("not forceable")
+    after = master.cycle()
+    assert after == before | {"error_code": after["error_code"]}
+    assert bench.refused(Refusal.NOT_FORCEABLE) == 1
 
 
 def test_an_unknown_command_is_refused_and_a_reset_is_told() -> None:
@@ -210,16 +320,14 @@ def test_an_unknown_command_is_refused_and_a_reset_is_told() -> None:
 
 
 def test_maintenance_can_be_left() -> None:
-    bench, master = start()
-    master.clear(Control.TRIGGER_ENABLE | Control.LINE_RUNNING)
-    bench.contract.state(PackMl.IDLE, bench.now_ns)
-    bench.contract.enter_maintenance(bench.now_ns)
+    bench, master = standing()
+    ask(bench, "begin")
     assert order(master, Command.LEAVE_MAINTENANCE) & Status.COMMAND_COMPLETED
     assert not master.status & Status.MAINTENANCE
 
 
 def test_maintenance_says_how_long_it_still_lasts_and_lasts_longer_when_used() -> None:
-    maintenance = Maintenance(("camera",), lambda _: None)
+    maintenance = Maintenance({0: "camera"}, lambda _: None)
     assert maintenance.left_s(0) is None
     maintenance.enter(False, 0)
     assert maintenance.left_s(1_000_000_000) == MODE_NS / 1e9 - 1

@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from firmware_bridge.plc.events import JobWanted, MaintenanceChanged, OutputForced, Triggered
+from firmware_bridge.plc import picture
+from firmware_bridge.plc.by_hand import GIVE_BACK, obey
+from firmware_bridge.plc.events import JobWanted, MaintenanceChanged, OutputFired, Triggered
 from firmware_bridge.plc.fields import (
     PLC_START,
     PLC_WORDS,
@@ -26,14 +28,16 @@ from firmware_bridge.plc.fields import (
 )
 from firmware_bridge.plc.image import AccessRefused, Image, Table
 from firmware_bridge.plc.inputs import Options
+from firmware_bridge.plc.maintenance import FORCEABLE
 from firmware_bridge.plc.results import Result
-from firmware_bridge.plc.signals import Command, Control, Fault, PackMl, PlcVerdict, Refusal, Status
+from firmware_bridge.plc.signals import Command, Control, Fault, Mode, PackMl, PlcVerdict, Refusal, Status
 from tests.firmware_bridge.plc.made import Bench
 
 BITS = sum(Control)
 CLIENTS = st.sampled_from(["plc", "other"])
 PARTS = st.integers(0, 6)
 VERDICTS = st.sampled_from(list(PlcVerdict)[1:])
+SIGNALS = st.sampled_from([*FORCEABLE, "MAINTENANCE", "score", ""])
 FAULTS = st.sampled_from([Fault.CAMERA, Fault.MODEL, Fault.REJECT_BIN_FULL])
 
 
@@ -67,7 +71,6 @@ class Masters(RuleBasedStateMachine):
         self.block: list[int] = []
         self.last_id = 0
         self.maintenance = False
-        self.forced: set[int] = set()
         if started:
             self.write("plc", Control(0))
             self.write("plc", Control.TRIGGER_ENABLE | Control.BUFFER_RESULTS)
@@ -100,13 +103,13 @@ class Masters(RuleBasedStateMachine):
     def trigger(self, part: int, encoder: int) -> None:
         """A ready station takes the trigger, one that is not ready does not."""
         owner, control = self.contract.owner, self.contract.inputs.control
-        ready = bool(self.contract.status & Status.TRIGGER_READY)
+        ready = picture.shown_not_ready(self.contract) is Refusal.NONE
         known = part in self.open or part in {result.part_id for result in self.undelivered()}
         before = self.accepted
         self.write("plc", control | Control.TRIGGER, trigger_part_id=part, trigger_encoder=encoder)
         if owner == "plc" and not control & Control.TRIGGER:
             assert self.accepted - before == int(ready and not known)
-            assert bool(self.contract.status & Status.TRIGGER_ACK) == (ready and not known)
+            assert bool(self.contract.sticky & Status.TRIGGER_ACK) == (ready and not known)
 
     @rule()
     def behave(self) -> None:
@@ -161,16 +164,12 @@ class Masters(RuleBasedStateMachine):
         if part not in self.open:
             self.accepted += 1
             self.open[part] = Said(
-                fault_since=bool(self.contract.faults.shown),
+                fault_since=bool(self.contract.faults.shown) or self.maintenance,
                 first_piece=self.contract.jobs.first_piece_wanted,
                 settings=self.settings(),
             )
         self.contract.seen(part, self.bench.now_ns)
         self.hear()
-
-    @rule(confirmed=st.booleans())
-    def eject(self, confirmed: bool) -> None:
-        self.contract.ejected(confirmed)
 
     @rule(fault=FAULTS, gone=st.booleans())
     def break_down(self, fault: Fault, gone: bool) -> None:
@@ -200,11 +199,15 @@ class Masters(RuleBasedStateMachine):
             self.contract.job_failed(self.bench.now_ns)
         self.hear()
 
-    @rule(on=st.booleans(), output=st.integers(-1, 3))
-    def maintain(self, on: bool, output: int) -> None:
-        if on:
-            self.contract.enter_maintenance(self.bench.now_ns)
-        self.contract.force(output, on, self.bench.now_ns)
+    @rule(output=st.sampled_from(["camera", "ejector"]), signal=SIGNALS, value=st.sampled_from([None, *range(7)]))
+    def maintain(self, output: str, signal: str, value: int | None) -> None:
+        for words in ("begin", f"fire {output}", f"force {signal} {GIVE_BACK if value is None else value}"):
+            obey(self.contract, words, self.bench.now_ns)
+        self.hear()
+
+    @rule()
+    def end_maintenance(self) -> None:
+        obey(self.contract, "end", self.bench.now_ns)
         self.hear()
 
     @rule()
@@ -233,12 +236,11 @@ class Masters(RuleBasedStateMachine):
                 assert event.job in (1, 2)
             elif isinstance(event, MaintenanceChanged):
                 self.maintenance = event.on
-                assert event.on or not self.forced
-            elif isinstance(event, OutputForced):
+            elif isinstance(event, OutputFired):
                 assert self.maintenance
-                (self.forced.discard if event.on is None else self.forced.add)(event.output)
+                assert event.output == 0, "the only output there is"
         self.heard = len(self.bench.told)
-        if self.contract.faults.shown:
+        if self.contract.faults.shown or self.maintenance:
             for said in (*self.open.values(), *self.answered.values()):
                 said.fault_since = True
         for part in [part for part in self.open if part not in self.contract.triggers.in_flight]:
@@ -256,7 +258,11 @@ class Masters(RuleBasedStateMachine):
     @invariant()
     def a_verdict_is_the_part_s_own(self) -> None:
         block = self.bench.image.read("screen", Table.INPUT_REGISTERS, RESULT_START, RESULT_WORDS)
-        valid = bool(self.contract.status & Status.RESULTS_VALID)
+        valid = self.contract.results.valid
+        if self.contract.maintenance.forced:
+            block = pack(self.contract.results.values(), RESULT_START, RESULT_WORDS)
+        else:
+            assert valid == bool(self.contract.status & Status.RESULTS_VALID)
         seen = unpack(block, RESULT_START)
         if self.block and valid:
             assert block == self.block, "the block changed while RESULTS_VALID was 1"
@@ -297,9 +303,11 @@ class Masters(RuleBasedStateMachine):
     def the_words_fit_the_state(self) -> None:
         status, contract = self.contract.status, self.contract
         ready = unpack(self.bench.image.read("screen", Table.INPUT_REGISTERS, STATION_START, 12), STATION_START)
-        assert bool(status & Status.TRIGGER_READY) == (ready["not_ready"] == Refusal.NONE)
-        assert bool(status & Status.FAULT) == bool(contract.faults.shown)
-        if status & Status.TRIGGER_READY:
+        assert not (contract.faults.shown and not status & Status.FAULT), "a fault is hidden"
+        if not contract.maintenance.forced:
+            assert bool(status & Status.TRIGGER_READY) == (ready["not_ready"] == Refusal.NONE)
+            assert bool(status & Status.FAULT) == bool(contract.faults.shown)
+        if status & Status.TRIGGER_READY and not contract.maintenance.forced:
             assert not status & (Status.FAULT | Status.MAINTENANCE | Status.JOB_BUSY)
         if contract.maintenance.on:
             assert not contract.inputs.control & (Control.TRIGGER_ENABLE | Control.LINE_RUNNING)
@@ -307,6 +315,22 @@ class Masters(RuleBasedStateMachine):
         assert contract.maintenance.on or not contract.maintenance.forced
         if contract.commands.status & Status.COMMAND_EXECUTING:
             assert contract.inputs.command is not Command.NONE
+
+    @invariant()
+    def what_is_forced_says_so_and_is_never_a_pass(self) -> None:
+        read = self.bench.image.read("screen", Table.INPUT_REGISTERS, STATION_START, STATION_WORDS)
+        seen = unpack(read, STATION_START)
+        forced = self.contract.maintenance.forced
+        assert bool(int(seen["modes"]) & Mode.FORCED) == bool(forced)
+        if forced or self.maintenance:
+            assert int(seen["status"]) & Status.MAINTENANCE
+            assert seen["verdict"] != PlcVerdict.PASS
+        for signal, value in forced.items():
+            if signal == "verdict":
+                assert seen["verdict"] == value
+            else:
+                assert bool(int(seen["status"]) & Status[signal]) == bool(value)
+                assert int(seen["forced"]) & Status[signal]
 
     @invariant()
     def edges_alternate(self) -> None:
