@@ -208,9 +208,11 @@ from tests.web.test_mqtt import publisher
 asyncio.run(publisher(Path({str(tmp_path)!r}), {broker.port}).run())
 """
     process = subprocess.Popen([os.sys.executable, "-c", program])
-    until(lambda: late.states[2:] == [("online", False)], "the next life")
-    process.kill()
-    process.wait()
+    try:
+        until(lambda: late.states[2:] == [("online", False)], "the next life", timeout_s=40)
+    finally:
+        process.kill()
+        process.wait()
     until(lambda: late.states[3:] == [("offline", False)], "the last will")
     late.close()
 
