@@ -107,30 +107,20 @@ def test_each_part_has_the_clock_of_its_own_trigger() -> None:
 
 
 def test_edges_of_the_same_turn_come_in_their_order() -> None:
-    """A gate, two sorters and the camera within one turn of the main loop."""
+    """A gate, two sorters and the camera within five counts: less than a turn of the main loop."""
     sorters = {Key.EJECT_1_COUNT: 1500, Key.EJECT_3_COUNT: 900, Key.EJECT_1_ON_MS: 4, Key.EJECT_3_ON_MS: 4}
     limits = {Key.EJECT_1_MAX_ON_MS: 9, Key.EJECT_3_MAX_ON_MS: 9, Key.LEAD_MS: 0}
     host = running(LINE | sorters | limits | {Key.GUARD_COUNT: 300, Key.MIN_SPACING_COUNT: 1})
-    began = host.now, host.lib.host_count()
-    fronts = []
-    for number, (gap, eject, verdict) in enumerate([(1, 0, 1), (497, 1, 2), (599, 3, 2), (790, 0, 2)], start=1):
-        host.run(gap * PERIOD - host.now % PERIOD + 3)
-        host.part(50 * PERIOD)
-        host.run(0)
-        fronts.append(host.rows()[number].seen_count)
-        host.say(Judge(1, number, Verdict(verdict), eject))
-        host.run((250 - 50) * PERIOD - 2 * MS)
+    start = host.lib.host_count()
+    plan = [(100, Verdict.PASS, 0), (599, Verdict.REJECT, 1), (1197, Verdict.REJECT, 3), (1995, Verdict.REJECT, 0)]
+    for number, (front, verdict, eject) in enumerate(plan, start=1):
+        while host.lib.host_count() < start + front:
+            host.run(PERIOD // 2)
+        assert part(host, number, verdict, eject, ms=3) == start + front
     host.run(300 * MS)
-
-    def tick(count: int) -> int:
-        return began[0] - began[0] % PERIOD + (count - began[1]) * PERIOD
-
-    for mask, count in ((GATE, fronts[0] + 2000), (2, fronts[1] + 1500), (8, fronts[2] + 900)):
-        ((since, _),) = opened(host, mask)
-        assert abs(since - tick(count)) <= PERIOD, mask
-    assert all(
-        any(abs(since - tick(front + 100)) <= PERIOD for since, _ in opened(host, CAMERA)) for front in fronts
-    ), fronts
+    ((gate, _),), ((first, _),), ((third, _),) = opened(host, GATE), opened(host, 2), opened(host, 8)
+    camera = opened(host, CAMERA)[-1][0]
+    assert [(tick - camera) // PERIOD for tick in (third, first, gate)] == [2, 4, 5]
 
 
 # -- sorters ----------------------------------------------------------------------------------------------------------
@@ -171,6 +161,32 @@ def test_the_rest_of_a_sorter_begins_when_it_goes_off(gap_ms: int, pulses: int, 
     assert counters(host).limited == limited
 
 
+def test_a_sorter_that_waits_for_one_part_is_not_asked_for_another() -> None:
+    sorter = {Key.EJECT_1_COUNT: 1000, Key.EJECT_1_ON_MS: 5, Key.EJECT_1_MAX_ON_MS: 9}
+    host = running(LINE | sorter | {Key.GUARD_COUNT: 800})
+    seen = host.now
+    part(host, 1, Verdict.REJECT, 1)
+    host.run(13 * MS)
+    part(host, 2, Verdict.REJECT, 1)
+    host.run(100 * MS)
+    ((on, _),) = opened(host, 2)
+    assert abs(on - seen - 1000 * PERIOD) <= 3 * PERIOD, "the first one's place"
+    assert counters(host).limited == 1
+
+
+@pytest.mark.parametrize("output", [0, 1, 2, 3])
+def test_each_output_can_be_tried(output: int) -> None:
+    places = {key: 900 for key in (Key.EJECT_1_COUNT, Key.EJECT_2_COUNT, Key.EJECT_3_COUNT)}
+    times = {Key[f"EJECT_{n}_MAX_ON_MS"]: 10 + n for n in (1, 2, 3)}
+    host = Host()
+    host.configure(LINE | places | times)
+    host.run(1100 * MS)
+    host.say(Fire(1, output, 10 + output))
+    host.run(50 * MS)
+    ((on, off),) = opened(host, 1 << output)
+    assert off - on == (10 + output) * MS
+
+
 def test_a_sorter_that_waits_forgets_its_part_in_a_shutdown() -> None:
     sorter = {Key.EJECT_1_COUNT: 1900, Key.EJECT_1_ON_MS: 5, Key.EJECT_1_MAX_ON_MS: 9, Key.GUARD_COUNT: 1500}
     host = running(LINE | AIR | sorter)
@@ -200,21 +216,45 @@ def test_a_valve_stays_on_for_its_shortest_time_though_the_belt_was_faster() -> 
 
 
 def test_a_valve_that_waits_for_its_shortest_time_stays_on_for_the_part_behind() -> None:
-    """The first part is past, the shortest time is not, and the next bad one is within the rest: one long pulse."""
-    host = running(VALVE | {Key.MIN_ON_MS: 30, Key.MIN_OFF_MS: 2, Key.MIN_SPACING_COUNT: 10})
+    """The end of the first window is past, its shortest time is not, and the next one begins within the rest."""
+    host = running(VALVE | {Key.MIN_ON_MS: 30, Key.MIN_OFF_MS: 5, Key.MIN_SPACING_COUNT: 10})
     host.run(250 * MS)
-    first = part(host, 1, Verdict.REJECT)
-    host.run(28 * MS)
-    second = part(host, 2, Verdict.REJECT)
-    while host.lib.host_count() < first + 1900:
-        host.run(PERIOD)
+    first = part(host, 1, Verdict.REJECT, ms=4)
+    while host.lib.host_count() < first + 670:
+        host.run(PERIOD // 2)
+    part(host, 2, Verdict.REJECT, ms=4)
+    while host.lib.host_count() < first + 1960:
+        host.run(PERIOD // 2)
     since = host.now
-    host.lib.host_encoder(PERIOD // 3, False)
+    host.lib.host_encoder(PERIOD * 2 // 3, False)
+    host.run(100 * MS)
+    ((on, off),) = opened(host, GATE, since)
+    # 670 counts from one to the next, and at least the 600 that 30 ms were at the speed of before.
+    assert off - on >= (670 + 600) * (PERIOD * 2 // 3)
+    assert host.status().fault == Fault.NONE
+
+
+def test_a_valve_cut_while_the_belt_stands_purges_before_it_runs_again() -> None:
+    host = running(VALVE | {Key.MAX_ON_MS: 60, Key.GUARD_COUNT: 10})
+    host.run(300 * MS)
+    part(host, 1, Verdict.REJECT)
     host.run(60 * MS)
-    pulses = opened(host, GATE, since)
-    fast = PERIOD // 3
-    middle = since + (second + 2000 + 20 - (first + 1900)) * fast
-    assert any(on <= middle < off for on, off in pulses), "the second bad part is blown away too"
+    part(host, 2, Verdict.PASS)
+    while not host.outputs & GATE:
+        host.run(PERIOD)
+    host.say(Command(Order.STOP))
+    host.lib.host_encoder(0, False)
+    host.run(200 * MS)
+    assert not host.outputs & GATE, "its longest time"
+    host.lib.host_encoder(PERIOD, False)
+    host.lib.host_encoder(0, False)
+    since = host.now
+    host.say(Command(Order.RUN))
+    host.run(10 * MS)
+    host.lib.host_encoder(PERIOD, False)
+    host.run(400 * MS)
+    assert host.rows()[2].why == Why.PURGED
+    assert opened(host, GATE, since)[0][1] - since >= VALVE[Key.GATE_COUNT] * PERIOD
 
 
 def test_a_valve_goes_on_rejecting_in_a_shutdown_and_a_diverter_falls_shut() -> None:
@@ -355,6 +395,16 @@ def test_no_test_pulse_while_the_last_decided_part_is_at_the_gate(number: int) -
     (answer,) = [m.answer for m in host.heard if isinstance(m, Fired)]
     assert answer == Answer.BUSY
     assert not opened(host, GATE)
+
+
+def test_an_eye_that_is_still_stuck_after_the_reset_is_told_at_once() -> None:
+    host = running(LINE)
+    host.lib.host_eye(True)
+    host.run(200 * MS)
+    assert host.status().fault == Fault.EYE_STUCK
+    host.say(Command(Order.RESET))
+    host.run(10 * MS)
+    assert host.status().fault == Fault.EYE_STUCK
 
 
 def test_an_old_configuration_leaves_nothing_behind() -> None:
