@@ -19,6 +19,7 @@ LEVELS = {
     "errors": 1,
     "clock": 1,
     "key_errors": 1,
+    "logfile": 1,
     "config": 2,
     "lens": 2,
     "gauge_study": 2,
@@ -82,7 +83,8 @@ LEVELS = {
 }
 MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web", "spc", "agreement"}
-WEB_MAY |= {"alarms", "jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated", "outputs"}
+WEB_MAY |= {"alarms", "logfile", "jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
+WEB_MAY |= {"outputs"}
 READ_SIDE = {"reader", "rows", "asked", "search", "sums", "quarters", "pictures", "nearest"}
 ONLY_IN = {
     "cv2": {
