@@ -248,11 +248,6 @@ class StationConfig(Section):
     simulation: SimulationConfig | None = None
     folder: Path = Field(default=Path("."), exclude=True)
 
-    @property
-    def outputs(self) -> dict[int, str]:
-        """The outputs that maintenance may fire, by their numbers for a PLC."""
-        return {0: "camera"} if self.plc is not None and self.plc.wiring == "triggers" else {1: "ejector"}
-
     def path(self, relative: str) -> Path:
         """`relative` as a path that starts at the station file's folder."""
         return (self.folder / relative).resolve()

@@ -9,6 +9,7 @@ Source of the idea: made-up defects as a stand-in for labels when choosing anoma
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,8 @@ import numpy.typing as npt
 
 from inspector.teach.features import FeatureSpec
 from inspector.teach.graph import Floats
-from inspector.teach.taught import Method, Stack, find_shrink, fit, place_blends
+from inspector.teach.taught import Lesson, Method, Stack, blend_maps, find_shrink, fit_apart
+from inspector.teach.threshold import place_threshold
 
 FEATURES = {
     "fine": FeatureSpec(taps=("stride8",), stride=8, top_share=0.002),
@@ -29,62 +31,94 @@ METHODS: dict[str, tuple[Method, ...]] = {
     "wide": ("gaussian", "both"),
 }
 
-# Made-up defects are small: ways are compared by fewer of their highest cells than score a part.
-TRIED_SHARE = 0.02
+KNOWN_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One candidate and how it did: `separation` is the mean share of good pictures that a made-up defect scores
-    above, smoothed (see `separation`); `shrink` is the Gaussian's, found on the way; `ms` is what a part takes."""
+    above, smoothed (see `stands_out`); `known` is that share for each known defect, and `caught` whether it lies above
+    the threshold; `top_share` of the cells score; `shrink` is the Gaussian's, found on the way; `ms` a part takes."""
 
     prepared_as: str
     features: str
     method: Method
+    top_share: float
     shrink: float
     separation: float
     ms: float
+    known: tuple[float, ...] = ()
+    caught: tuple[bool, ...] = ()
 
 
-def separation(good: Floats, damaged: Floats) -> float:
-    """How well damaged pictures' scores (m,) stand above good ones' (n,), in 0..1.
+def stands_out(good: Floats, damaged: Floats) -> Floats:
+    """How far damaged pictures' scores (m,) stand above good ones' (n,), (m,) in 0..1.
 
-    The mean of a logistic of each damaged score's distance from the good ones' upper end, in their own spread: unlike
-    an area under the curve it does not saturate, and it asks about the threshold that good parts will set.
+    A logistic of each damaged score's distance from the good ones' upper end, in their own spread: unlike an area under
+    the curve its mean does not saturate, and it asks about the threshold that good parts will set.
     """
     high = np.percentile(good, 95)
     spread = max(float(high - np.percentile(good, 50)), 1e-6)
-    return float((1 / (1 + np.exp(-(damaged - high) / spread))).mean())
+    return np.asarray(1 / (1 + np.exp(-(damaged - high) / spread)), np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Features a way is tried on: a lesson whose guests are good pictures with made-up defects, known `defects`
+    (m, cells, C) of all those (k,) in which the part was `located`, and how much each cell counts (cells,).
+
+    `trust` is the share of the likeliest shrinkage to take (see `Preparation.trust`), likely being what the pictures
+    `held` (n,) are after a fit to the others."""
+
+    given: Lesson
+    defects: Stack
+    located: npt.NDArray[np.bool_]
+    counted: Floats
+    trust: float
+    held: npt.NDArray[np.bool_]
 
 
 def try_methods(
     prepared_as: str,
     features: str,
-    good: Stack,
-    damaged: Stack,
-    held: npt.NDArray[np.bool_],
-    counted: Floats,
-    trust: float,
+    shown: Shown,
     methods: dict[Method, float],
     seed: int,
+    target: float,
+    step: Callable[[int, int], None],
 ) -> list[Trial]:
-    """Every one of `methods` (with the ms a part takes) on one kind of features: fitted to `good[~held]`, tried on
-    `good[held]` and on `damaged`. `trust` is the share of the likeliest shrinkage to take (see `Preparation.trust`)."""
-    shrink = trust * find_shrink(good, FEATURES[features], held)
+    """Every one of `methods` (with the ms a part takes) on one kind of features: fitted to the good pictures, each of
+    which, damaged or not, is then judged without its part."""
+    given, counted = shown.given, shown.counted
+    shrink = shown.trust * find_shrink(given.stack, given.features, shown.held)
+    dearest: Method = "both" if "both" in methods else "gaussian"
+    whole, distances = fit_apart(given, dearest, shrink=shrink, seed=seed, step=step)
     trials = []
     for method, ms in methods.items():
-        taught = fit(good[~held], FEATURES[features], method, shrink=shrink, seed=seed)
-        taught = place_blends(taught, good[held])
-        tried = replace(taught, top_cells=max(1, round(len(counted) * min(TRIED_SHARE, taught.features.top_share))))
-        scores = [tried.scores(taught.maps(stack) * counted) for stack in (good[held], damaged)]
-        trials.append(
-            Trial(
-                prepared_as=prepared_as,
-                features=features,
-                method=method,
-                shrink=shrink,
-                separation=separation(scores[0], scores[1]),
-                ms=ms,
+        notions = 2 if method == "both" else 1
+        taught = replace(whole, blends=whole.blends[:notions])
+        maps = blend_maps(taught.blends, distances)
+        every = np.concatenate([maps, taught.maps(shown.defects)]) * counted
+        # With known defects at hand, how many cells score is one more question to them.
+        shares = {given.features.top_share, KNOWN_SHARE} if len(shown.located) else {given.features.top_share}
+        for share in sorted(shares):
+            scores = replace(taught, top_cells=max(1, round(len(counted) * share))).scores(every)
+            good, damaged, located = np.split(scores, np.cumsum([len(given.stack), len(given.guests)]))
+            # The line rejects a part that is not found.
+            known = np.full(len(shown.located), np.inf, np.float32)
+            known[shown.located] = located
+            limit = place_threshold(good, target, given.groups).raw
+            trials.append(
+                Trial(
+                    prepared_as=prepared_as,
+                    features=features,
+                    method=method,
+                    top_share=share,
+                    shrink=shrink,
+                    separation=float(stands_out(good, damaged).mean()),
+                    ms=ms,
+                    known=tuple(stands_out(good, known).tolist()),
+                    caught=tuple((known > limit).tolist()),
+                )
             )
-        )
     return trials

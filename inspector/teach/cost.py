@@ -17,7 +17,8 @@ from inspector.clock import perf_ns
 from inspector.errors import DatasetError
 from inspector.inference.extract import Extractor
 from inspector.teach.choose import FEATURES, METHODS
-from inspector.teach.features import TAP_DIMENSIONS, Whitening
+from inspector.teach.context import Context
+from inspector.teach.features import TAP_CHANNELS, TAP_DIMENSIONS, Whitening
 from inspector.teach.gaussian import Gaussian
 from inspector.teach.graph import GraphBuilder
 from inspector.teach.memory import Memory
@@ -68,19 +69,34 @@ def _stand_in(preparation: Preparation, features: str, method: Method, backbone:
     counted = preparation.counted[features]
     models: list[Gaussian | Memory] = []
     if method in ("gaussian", "both"):
-        root = np.broadcast_to(np.eye(size, dtype=np.float16), (len(counted), size, size))
-        models.append(Gaussian(mean=np.zeros((len(counted), size), np.float32), root=root))
+        models.append(_flat(len(counted), size))
     if method in ("memory", "both"):
-        models.append(Memory(bank=np.ones((BANK, size), np.float32)))
+        models.append(Memory(bank=np.ones((BANK, size), np.float32), parts=np.zeros(BANK, np.intp)))
     taught = Taught(
         features=spec,
-        whitening=Whitening(mean=np.zeros(spec.channels, np.float32), matrix=np.eye(spec.channels, size, dtype="f4")),
+        whitening=_plain(spec.channels, size),
+        context=_around(preparation.cells(features)) if spec.has_context else None,
         blends=tuple(Blend(model=model) for model in models),
         top_cells=max(1, round(len(counted) * spec.top_share)),
     )
     builder = GraphBuilder(backbone.model, preparation.spec.height, preparation.spec.width)
     taught.append(builder, preparation.cells(features), 1.0, counted)
     return Extractor(builder.finish(), backbone.origin, threads=threads)
+
+
+def _around(grid: tuple[int, int]) -> Context:
+    channels = TAP_CHANNELS["context"]
+    weaker = channels - TAP_DIMENSIONS["context"]
+    return Context(whitening=_plain(channels, weaker), gaussian=_flat(grid[0] * grid[1] // 4, weaker), grid=grid)
+
+
+def _flat(cells: int, size: int) -> Gaussian:
+    root = np.broadcast_to(np.eye(size, dtype=np.float16), (cells, size, size))
+    return Gaussian(mean=np.zeros((cells, size), np.float32), root=root)
+
+
+def _plain(channels: int, size: int) -> Whitening:
+    return Whitening(mean=np.zeros(channels, np.float32), matrix=np.eye(channels, size, dtype=np.float32))
 
 
 def _median_ms(preparation: Preparation, model: Extractor, frame: Pixels) -> float:

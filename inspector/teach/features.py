@@ -28,6 +28,15 @@ class FeatureSpec:
     stride: int = 16
     top_share: float = 0.02
 
+    def finest(self, stack: npt.NDArray[np.float16]) -> npt.NDArray[np.float16]:
+        """Of features (n, cells, C) those of the first tap, which see least of what lies around a cell."""
+        return stack[:, :, : TAP_CHANNELS[self.taps[0]]]
+
+    @property
+    def has_context(self) -> bool:
+        """Whether a Gaussian of what lies around (see `context`) belongs to it: its features end with that tap."""
+        return self.taps[-1] == "context" and self.stride == 16
+
     @property
     def channels(self) -> int:
         """Numbers a cell has."""

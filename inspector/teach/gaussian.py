@@ -5,12 +5,13 @@ The teaching process.
 
 Method: Defard et al., "PaDiM" (2020). The covariance of a cell is shrunk towards the identity of the whitened
 features (Friedman, "Regularized Discriminant Analysis", 1989); how much is what makes good parts that were not
-fitted to most likely.
+fitted to most likely. What a model without one part would say of it follows from the model of all by the matrix
+inversion lemma (Woodbury, 1950), as the left-out residuals of a regression do (Cook & Weisberg, 1982): no second fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +31,12 @@ class Gaussian:
     mean: Floats
     root: npt.NDArray[np.float16]
 
-    def distance(self, features: Floats) -> Floats:
-        """Mahalanobis distance of features (n, cells, D): float32 (n, cells)."""
+    def squares(self, features: Floats) -> Floats:
+        """Squared Mahalanobis distance of features (n, cells, D): float32 (n, cells)."""
         result = np.empty(features.shape[:2], np.float32)
         for cell in range(features.shape[1]):
             turned = (features[:, cell] - self.mean[cell]) @ self.root[cell].astype(np.float32)
-            result[:, cell] = np.sqrt(np.einsum("nd,nd->n", turned, turned))
+            result[:, cell] = np.einsum("nd,nd->n", turned, turned)
         return result
 
     def only(self, cells: npt.NDArray[np.intp]) -> Gaussian:
@@ -43,7 +44,7 @@ class Gaussian:
         return Gaussian(mean=self.mean[cells], root=self.root[cells])
 
     def append(self, builder: GraphBuilder, features: str) -> str:
-        """Append `distance` on [cells, D]; the result is [cells]. Returns its name.
+        """Append `squares` on [cells, D]; the result is [cells]. Returns its name.
 
         Of the triangular roots only the triangle is stored; the runtime unfolds it once, when the session is made."""
         cells, size = self.mean.shape
@@ -55,21 +56,69 @@ class Gaussian:
         centred = builder.node("Sub", features, builder.constant(self.mean))
         rows = builder.node("Reshape", centred, builder.ints(cells, 1, size))
         turned = builder.node("MatMul", rows, builder.node("Cast", root, to=TensorProto.FLOAT))
-        squares = builder.node("ReduceSumSquare", turned, axes=[1, 2], keepdims=0)
-        return builder.node("Sqrt", squares)
+        return builder.node("ReduceSumSquare", turned, axes=[1, 2], keepdims=0)
 
 
-def fit_gaussian(cells: Iterable[Floats], shrink: float) -> Gaussian:
-    """Fit to the whitened features (n, D) of each cell in turn; the identity weighs as much as `shrink` pictures."""
-    means, roots = [], []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kin:
+    """Pictures whose part m of the fitted pictures show: their indexes `of` (k,), and those m pictures' (k, m)."""
+
+    of: npt.NDArray[np.intp]
+    members: npt.NDArray[np.intp]
+
+
+def find_kin(groups: npt.NDArray[np.intp], guests: npt.NDArray[np.intp] | None = None) -> list[Kin]:
+    """Everyone's kin, for each m in turn, from the number of the part (n,) of each picture. `guests` (g,) are the parts
+    of further pictures, which come behind the n and are not fitted to (a good part's, damaged)."""
+    sizes = np.bincount(groups)
+    members = np.split(np.argsort(groups, kind="stable"), np.cumsum(sizes)[:-1])
+    everyone = groups if guests is None else np.concatenate([groups, guests])
+    found = []
+    for size in np.unique(sizes[everyone]):
+        of = np.flatnonzero(sizes[everyone] == size)
+        found.append(Kin(of=of, members=np.stack([members[part] for part in everyone[of]])))
+    return found
+
+
+def fit_gaussian(
+    cells: Iterable[Floats], shrink: float, fitted: int, kin: Sequence[Kin] = ()
+) -> tuple[Gaussian, Floats]:
+    """Fit to the first `fitted` pictures' whitened features (n, D) of each cell in turn; the identity weighs as much as
+    `shrink` pictures.
+
+    Also float32 (n, cells): the squares that each of the n has in the model of all fitted pictures but those of its
+    part; without `kin` there are none, (0, cells).
+    """
+    means, roots, left_out = [], [], []
     for rows in cells:
-        mean = rows.mean(axis=0)
+        mean = rows[:fitted].mean(axis=0)
         centred = rows - mean
         prior = np.float32(shrink) * np.eye(rows.shape[1], dtype=np.float32)
-        covariance = (centred.T @ centred + prior) / np.float32(len(rows) + shrink)
+        covariance = (centred[:fitted].T @ centred[:fitted] + prior) / np.float32(fitted + shrink)
+        root = np.linalg.inv(np.linalg.cholesky(covariance)).T
         means.append(mean)
-        roots.append(np.linalg.inv(np.linalg.cholesky(covariance)).T.astype(np.float16))
-    return Gaussian(mean=np.stack(means), root=np.stack(roots))
+        roots.append(root.astype(np.float16))
+        left_out.append(_left_out(centred @ root, shrink, fitted, kin) if kin else np.zeros(0, np.float32))
+    return Gaussian(mean=np.stack(means), root=np.stack(roots)), np.stack(left_out, axis=1)
+
+
+def _left_out(turned: Floats, shrink: float, fitted: int, kin: Sequence[Kin]) -> Floats:
+    """Squares (n,) of `turned` (n, D), differences from the mean times the root, each by the model without its part.
+
+    Of a part's m pictures Y the mean loses sum(Y) / (fitted - m) and the scatter Y' inv(B) Y, where B = 1 - 1 / fitted
+    is what the mean leaves of them; the inverse of the rest is that of m x m numbers.
+    """
+    squares = np.empty(len(turned), np.float32)
+    weight = fitted + shrink
+    for relatives in kin:
+        rows = turned[relatives.members].astype(np.float64)
+        size = relatives.members.shape[1]
+        away = turned[relatives.of] + rows.sum(axis=1) / (fitted - size)
+        inner = np.eye(size) - 1 / fitted - rows @ rows.swapaxes(1, 2) / weight
+        along = (rows @ away[:, :, None])[:, :, 0]
+        gained = np.einsum("ki,kij,kj->k", along, np.linalg.inv(inner), along) / weight
+        squares[relatives.of] = (np.einsum("kd,kd->k", away, away) + gained) * (weight - size) / weight
+    return squares
 
 
 def _spectrum(rows: Floats, mean: Floats) -> tuple[Floats, Floats]:

@@ -18,20 +18,18 @@ from inspector.inference.outputs import shrink_mask
 from inspector.teach.choose import FEATURES
 from inspector.teach.doctor import Finding, rank_unlike
 from inspector.teach.graph import Floats, GraphBuilder
-from inspector.teach.groups import find_groups, spread_groups
+from inspector.teach.groups import find_groups
 from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import damage
-from inspector.teach.taught import Blend, Stack, Taught, cross_validate, fit
+from inspector.teach.taught import Stack, Taught, blend_maps, fit_apart, lesson
 from inspector.teach.threshold import DefectGain, Threshold, defect_gain, place_threshold, sharpen_threshold
 from inspector.teach.trials import Choice
 from inspector.teach.watch import Watch
 from inspector.types import Pixels
 from inspector.vision.patch import load_mask
 
-# Of 5 folds each model would know a fifth less than the final one, and the threshold would lie too high.
-FOLDS = 10
 FEWEST = 3
 # Of features, at 2 bytes a number: 1,300 parts at the most pixels, 6,400 at 256 x 256.
 MOST_BYTES = 1_000_000_000
@@ -72,8 +70,8 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
         text = f"{len(used)} of {len(files)} pictures were taken, evenly: more do not fit in {MOST_BYTES / 1e9:g} GB"
         findings.append(Finding(path=files[0].parent, code="too_many", text=text))
     counted = _counted(options, preparation, kind)
-    groups = find_groups(stack)
-    blends, maps, scores = _validate(stack, groups, choice, counted, options, watch)
+    groups = find_groups(FEATURES[kind].finest(stack))
+    taught, maps, scores = _fit(stack, groups, choice, counted, options, watch)
     order, odd = rank_unlike(kept, scores)
     findings += [
         Finding(path=kept[index], code="unlike", text=f"{kept[index].name}: unlike the other good ones")
@@ -83,10 +81,8 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
     if options.exclude_suspects and odd:
         keep = np.setdiff1d(np.arange(len(kept)), odd)
         stack, kept = stack[keep], [kept[index] for index in keep]
-        groups = find_groups(stack)
-        blends, maps, scores = _validate(stack, groups, choice, counted, options, watch)
-    trial = choice.trial
-    taught = fit(stack, FEATURES[kind], trial.method, shrink=trial.shrink, seed=options.seed, blends=blends)
+        groups = find_groups(FEATURES[kind].finest(stack))
+        taught, maps, scores = _fit(stack, groups, choice, counted, options, watch)
     defect_scores = _defect_scores(taught, preparation, kind, counted, options)
     placed = place_threshold(scores, options.target_false_rejects, groups)
     example_rows = np.stack([preparation.features(patch)[kind] for patch in examples])
@@ -151,26 +147,25 @@ def _counted(options: TeachOptions, preparation: Preparation, kind: str) -> Floa
     return counted
 
 
-def _validate(
+def _fit(
     stack: Stack,
     groups: npt.NDArray[np.intp],
     choice: Choice,
     counted: Floats,
     options: TeachOptions,
     watch: Watch,
-) -> tuple[tuple[Blend, ...], Floats, Floats]:
-    folds = min(FOLDS, int(groups.max()) + 1)
-    blends, maps, top = cross_validate(
-        stack,
-        FEATURES[choice.trial.features],
-        choice.trial.method,
-        shrink=choice.trial.shrink,
+) -> tuple[Taught, Floats, Floats]:
+    """The model, and the maps (n, cells) and scores (n,) of every picture by the model without its part."""
+    trial = choice.trial
+    taught, distances = fit_apart(
+        lesson(stack, choice.features, choice.preparation.cells(trial.features), groups),
+        trial.method,
+        shrink=trial.shrink,
         seed=options.seed,
-        fold_of=spread_groups(groups, folds, options.seed),
-        step=lambda fold: watch.step("cross-validation", fold, folds),
+        step=lambda done, total: watch.step("learning", done, total),
     )
-    maps *= counted
-    return blends, maps, np.sort(maps, axis=1)[:, -top:].mean(axis=1)
+    maps = blend_maps(taught.blends, distances) * counted
+    return taught, maps, taught.scores(maps)
 
 
 def _defect_scores(

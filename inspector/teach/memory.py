@@ -11,18 +11,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from inspector.teach.graph import Floats, GraphBuilder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """`bank` is float32 (m, D), whitened features of good cells."""
+    """`bank` is float32 (m, D), whitened features of good cells; `parts` (m,) numbers the parts they were seen on."""
 
     bank: Floats
+    parts: npt.NDArray[np.intp]
 
-    def distance(self, features: Floats) -> Floats:
+    def distance(self, features: Floats, without: npt.NDArray[np.intp] | None = None) -> Floats:
         """Distance to the nearest of the bank, of features (n, cells, D): float32 (n, cells).
+
+        Of the pictures' own parts, numbered `without` (n,), nothing is remembered where given.
 
         The nearest is found by `|b|^2 / 2 - a b`, which is one product of matrices; its distance is then that of the
         difference itself, because `|a|^2 - 2 a b + |b|^2` of two numbers nearly alike is only rounding errors.
@@ -30,7 +34,10 @@ class Memory:
         half = 0.5 * (self.bank * self.bank).sum(axis=1)
         result = np.empty(features.shape[:2], np.float32)
         for index, rows in enumerate(features):
-            away = rows - self.bank[(rows @ self.bank.T - half).argmax(axis=1)]
+            close = rows @ self.bank.T - half
+            if without is not None:
+                close[:, self.parts == without[index]] = -np.inf
+            away = rows - self.bank[close.argmax(axis=1)]
             result[index] = np.sqrt(np.einsum("nd,nd->n", away, away))
         return result
 
@@ -44,11 +51,11 @@ class Memory:
         return builder.node("Sqrt", builder.node("ReduceSumSquare", away, axes=[1], keepdims=0))
 
 
-def fit_memory(rows: Floats, size: int, seed: int) -> Memory:
-    """A coreset of `size` of the `rows` (n, D): each next one is the farthest from those already chosen."""
+def fit_memory(rows: Floats, parts: npt.NDArray[np.intp], size: int, seed: int) -> Memory:
+    """A coreset of `size` of the `rows` (n, D), of `parts` (n,): each next one is the farthest from those chosen."""
     rng = np.random.default_rng(seed)
     if len(rows) <= size:
-        return Memory(bank=np.ascontiguousarray(rows, np.float32))
+        return Memory(bank=np.ascontiguousarray(rows, np.float32), parts=parts)
     spread = rng.standard_normal((rows.shape[1], min(32, rows.shape[1])), np.float32)
     points = rows @ spread
     chosen = [int(rng.integers(len(points)))]
@@ -57,4 +64,4 @@ def fit_memory(rows: Floats, size: int, seed: int) -> Memory:
         step = points - points[chosen[-1]]
         np.minimum(distance, np.einsum("nd,nd->n", step, step), out=distance)
         chosen.append(int(distance.argmax()))
-    return Memory(bank=np.ascontiguousarray(rows[chosen], np.float32))
+    return Memory(bank=np.ascontiguousarray(rows[chosen], np.float32), parts=parts[chosen])

@@ -120,7 +120,7 @@ class Preparation:
 
         Source: Rippel, Mertens & Merhof, "Modeling the Distribution of Normal Data in Pre-Trained Deep Features for
         Anomaly Detection" (2021). Of a rectified part those directions hold the noise of the warp: all of it there."""
-        return 1.0 if self.spec.kind == "rectify" else 0.5
+        return 1.0 if self.spec.kind == "rectify" else 0.25
 
     @property
     def name(self) -> str:

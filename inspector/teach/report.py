@@ -20,6 +20,7 @@ from inspector.teach.doctor import Finding
 from inspector.teach.graph import Floats
 from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
+from inspector.teach.taking import Sharpened
 from inspector.teach.threshold import DefectGain, Threshold, place_threshold
 from inspector.teach.trials import Choice
 from inspector.types import Pixels
@@ -130,7 +131,7 @@ def _distribution(data: ReportData) -> str:
         + histogram(data.scores, data.defect_scores, lower)
         + "<p>The line is the threshold; the band is what one more percent of false rejects would buy.</p>"
         + _other_targets(data)
-        + _gain(data.gain)
+        + _gain(data.gain, data.choice.sharpened)
     )
 
 
@@ -146,15 +147,22 @@ def _other_targets(data: ReportData) -> str:
     return f"<p>Other choices of <code>--target-false-rejects</code>:</p><table>{head}{''.join(rows)}</table>"
 
 
-def _gain(gain: DefectGain) -> str:
+def _gain(gain: DefectGain, sharpened: Sharpened | None) -> str:
     if not gain.defects:
         return ""
+    if sharpened is None:
+        choice = "There were too few good pictures to choose a way of teaching by."
+    else:
+        kept = "is taken" if sharpened.kept else "is not taken"
+        choice = (
+            f"The way of teaching chosen without them catches {sharpened.caught[0]} of {sharpened.defects}; chosen "
+            f"with them, each left out in turn, {sharpened.caught[1]}: the choice with them {kept}."
+        )
     return (
-        f"<h2>What the {gain.defects} defect pictures changed</h2><p>A threshold from good parts alone catches "
-        f"{gain.caught[0]} of them and throws out {gain.rejected[0]} good parts of the cross-validation. With the "
-        f"defects it throws out {gain.rejected[1]}; each defect left out in turn, the threshold placed with the others "
-        f"catches {gain.caught[1]}. The model itself is fitted to good parts only; the defects took part in choosing "
-        f"the way of teaching, so both counts are a little too good.</p>"
+        f"<h2>What the {gain.defects} defect pictures changed</h2><p>{choice}</p><p>A threshold from good parts alone "
+        f"catches {gain.caught[0]} of them and throws out {gain.rejected[0]} good parts of the cross-validation. With "
+        f"the defects it throws out {gain.rejected[1]}; each defect left out in turn, the threshold placed with the "
+        f"others catches {gain.caught[1]}. The model itself is fitted to good parts only.</p>"
     )
 
 
@@ -164,9 +172,10 @@ def _choice(data: ReportData) -> str:
         taken = ' class="taken"' if trial is data.choice.trial else ""
         rows.append(
             f"<tr{taken}><td>{html.escape(trial.prepared_as)}<td>{trial.features}<td>{trial.method}"
-            f"<td>{trial.shrink:g}<td>{trial.separation:.3f}<td>{trial.ms:.1f}</tr>"
+            f"<td>{100 * trial.top_share:g} %<td>{trial.shrink:g}<td>{trial.separation:.3f}<td>{trial.ms:.1f}</tr>"
         )
-    head = "<tr><th>patch<th>features<th>method<th>shrinkage<th>separation of made-up defects<th>ms a part</tr>"
+    names = "patch, features, method, cells that score, shrinkage, separation of made-up defects, ms a part"
+    head = "<tr><th>" + "<th>".join(names.split(", ")) + "</tr>"
     return (
         f"<h2>What was chosen, and why</h2><p>{html.escape(data.chosen)}: {html.escape(data.choice.reason)}.</p>"
         f"<table>{head}{''.join(rows)}</table>"

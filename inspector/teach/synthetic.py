@@ -18,6 +18,8 @@ import numpy.typing as npt
 from inspector.types import Pixels
 
 Floats = npt.NDArray[np.float32]
+# Of the picture's side. Larger ones are found by every way and would tell nothing of small ones.
+SMALLEST, LARGEST = 0.012, 0.15
 KINDS = ("cut", "scar", "stain", "texture", "missing", "dent")
 
 
@@ -30,7 +32,7 @@ def damage(patch: Pixels, others: Sequence[Pixels], kind: str, rng: np.random.Ge
     centre = int(rng.choice(where.size, p=where.ravel() / where.sum()))
     y, x = divmod(centre, width)
     side = float(np.sqrt(height * width))
-    size = side * float(np.exp(rng.uniform(np.log(0.012), np.log(0.15))))
+    size = side * float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
     mask = _shape(kind, (height, width), (y, x), size, rng)
     content = _content(kind, patch, others, (y, x), size, rng)
     mixed = patch * (1 - mask[:, :, None]) + content * mask[:, :, None]

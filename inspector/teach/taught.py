@@ -6,15 +6,16 @@ What it is: fitting, cross-validated scores, and the whole as one ONNX graph. Wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from inspector.teach.context import Context, fit_context
 from inspector.teach.features import FeatureSpec, Whitening, append_features, fit_block_whitening
-from inspector.teach.gaussian import Gaussian, choose_shrink, fit_gaussian
+from inspector.teach.gaussian import Gaussian, choose_shrink, find_kin, fit_gaussian
 from inspector.teach.graph import Floats, GraphBuilder
 from inspector.teach.memory import Memory, fit_memory
 
@@ -40,10 +41,12 @@ class Blend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taught:
-    """A fitted model. The score of a picture is the mean of the `top_cells` highest cells of its map."""
+    """A fitted model. The score of a picture is the mean of the `top_cells` highest cells of its map; `context` adds
+    to the squared distance of a Gaussian."""
 
     features: FeatureSpec
     whitening: Whitening
+    context: Context | None
     blends: tuple[Blend, ...]
     top_cells: int
 
@@ -58,7 +61,11 @@ class Taught:
             some = slice(start, start + _AT_ONCE)
             rows = self.whitening.apply(stack[some])
             for distances, blend in zip(found, self.blends, strict=True):
-                distances[some] = blend.model.distance(rows)
+                if isinstance(blend.model, Memory):
+                    distances[some] = blend.model.distance(rows)
+                    continue
+                squares = blend.model.squares(rows)
+                distances[some] = np.sqrt(squares + self.context.squares(stack[some]) if self.context else squares)
         return found
 
     def scores(self, maps: Floats) -> Floats:
@@ -76,8 +83,7 @@ class Taught:
         terms = []
         for blend in self.blends:
             gain = 1.0 / (blend.width * threshold)
-            model = blend.model.only(kept) if isinstance(blend.model, Gaussian) else blend.model
-            scaled = builder.node("Mul", model.append(builder, rows), builder.scalar(gain))
+            scaled = builder.node("Mul", self._append_distance(builder, blend.model, rows, kept), builder.scalar(gain))
             terms.append(builder.node("Sub", scaled, builder.scalar(blend.middle * gain)))
         total = builder.node("Sum", *terms) if len(terms) > 1 else terms[0]
         if (counted != 1).any():
@@ -92,46 +98,118 @@ class Taught:
         highest = builder.top_values(total, self.top_cells)
         builder.output("score", builder.node("ReduceMean", highest, axes=[0], keepdims=1), [1])
 
+    def _append_distance(
+        self, builder: GraphBuilder, model: Gaussian | Memory, rows: str, kept: npt.NDArray[np.intp]
+    ) -> str:
+        if isinstance(model, Memory):
+            return model.append(builder, rows)
+        squares = model.only(kept).append(builder, rows)
+        if self.context:
+            squares = builder.node("Add", squares, self.context.append(builder, kept))
+        return builder.node("Sqrt", squares)
 
-def fit(
-    stack: Stack, features: FeatureSpec, method: Method, *, shrink: float, seed: int, blends: tuple[Blend, ...] = ()
-) -> Taught:
-    """Fit to features (n, cells, C); the places and widths are those of `blends` where given."""
-    whitening = fit_block_whitening(_sample(stack, _SAMPLED_ROWS), features)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What to fit: features (n, cells, C) `stack` of `features`, the cells being (rows, columns) `grid`, and the number
+    (n,) of each picture's part `groups`. `guests` (g, cells, C) are judged beside them, not fitted to; `hosts` (g,)
+    number their parts."""
+
+    stack: Stack
+    features: FeatureSpec
+    grid: tuple[int, int]
+    groups: npt.NDArray[np.intp]
+    guests: Stack
+    hosts: npt.NDArray[np.intp]
+
+
+def lesson(
+    stack: Stack,
+    features: FeatureSpec,
+    grid: tuple[int, int],
+    groups: npt.NDArray[np.intp],
+    guests: Stack | None = None,
+    hosts: npt.NDArray[np.intp] | None = None,
+) -> Lesson:
+    """A lesson; no guests where none are given."""
+    return Lesson(
+        stack=stack,
+        features=features,
+        grid=grid,
+        groups=groups,
+        guests=stack[:0] if guests is None else guests,
+        hosts=np.zeros(0, np.intp) if hosts is None else hosts,
+    )
+
+
+def fit_apart(
+    given: Lesson, method: Method, *, shrink: float, seed: int, step: Callable[[int, int], None]
+) -> tuple[Taught, list[Floats]]:
+    """The model of a lesson, and the distances (n + g, cells) of each of its notions of normal, every picture being
+    judged by the model without its part; `blend_maps` makes maps of them.
+
+    Places and widths are those of the n fitted pictures' distances. The whitening alone, a few hundred numbers for all
+    cells of all pictures together, has seen the picture. `step` is told (done, total).
+    """
+    whitening = fit_block_whitening(_sample(given.stack, _SAMPLED_ROWS)[0], given.features)
     models: list[Gaussian | Memory] = []
+    distances: list[Floats] = []
+    context = None
     if method in ("gaussian", "both"):
-        models.append(fit_gaussian((whitening.apply(stack[:, cell]) for cell in range(stack.shape[1])), shrink))
+        kin = find_kin(given.groups, given.hosts)
+        cells = _whitened_cells(given, whitening, step)
+        gaussian, squares = fit_gaussian(cells, shrink, len(given.stack), kin)
+        if given.features.has_context:
+            context, around = fit_context(given.stack, given.guests, given.grid, shrink, kin)
+            squares += around
+        models.append(gaussian)
+        distances.append(np.sqrt(squares))
     if method in ("memory", "both"):
-        models.append(fit_memory(whitening.apply(_sample(stack, _BANK_ROWS)), BANK, seed))
-    known = blends or tuple(Blend(model=model) for model in models)
-    fitted = tuple(replace(blend, model=model) for blend, model in zip(known, models, strict=True))
-    top_cells = max(1, round(stack.shape[1] * features.top_share))
-    return Taught(features=features, whitening=whitening, blends=fitted, top_cells=top_cells)
+        rows, pictures = _sample(given.stack, _BANK_ROWS)
+        memory = fit_memory(whitening.apply(rows), given.groups[pictures], BANK, seed)
+        models.append(memory)
+        distances.append(_remembered(memory, given, whitening, step))
+    places = [_place(some[: len(given.stack)]) for some in distances]
+    blends = tuple(
+        Blend(model=model, middle=middle, width=width) for model, (middle, width) in zip(models, places, strict=True)
+    )
+    top_cells = max(1, round(given.stack.shape[1] * given.features.top_share))
+    taught = Taught(features=given.features, whitening=whitening, context=context, blends=blends, top_cells=top_cells)
+    return taught, distances
 
 
-def _sample(stack: npt.NDArray[np.floating], most: int) -> Floats:
+def _whitened_cells(given: Lesson, whitening: Whitening, step: Callable[[int, int], None]) -> Iterator[Floats]:
+    for cell in range(given.stack.shape[1]):
+        step(cell, given.stack.shape[1])
+        yield whitening.apply(np.concatenate([given.stack[:, cell], given.guests[:, cell]]))
+
+
+def _remembered(memory: Memory, given: Lesson, whitening: Whitening, step: Callable[[int, int], None]) -> Floats:
+    """Distances (n + g, cells) to what is remembered of other parts."""
+    found = []
+    for stack, parts in ((given.stack, given.groups), (given.guests, given.hosts)):
+        for start in range(0, len(stack), _AT_ONCE):
+            step(start, len(stack))
+            some = slice(start, start + _AT_ONCE)
+            found.append(memory.distance(whitening.apply(stack[some]), parts[some]))
+    return np.concatenate(found)
+
+
+def _sample(stack: npt.NDArray[np.floating], most: int) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """Rows (m, C) of features (n, cells, C) from all over, at most about `most`, and the picture (m,) of each."""
     rows = stack.reshape(-1, stack.shape[-1])
     # A step that shares no factor with the number of cells visits all places evenly.
     step = max(1, len(rows) // most)
     while step > 1 and np.gcd(step, stack.shape[1]) > 1:
         step += 1
-    return rows[::step].astype(np.float32)
+    return rows[::step].astype(np.float32), np.arange(0, len(rows), step) // stack.shape[1]
 
 
 def find_shrink(stack: Stack, features: FeatureSpec, held: npt.NDArray[np.bool_]) -> float:
     """The Gaussian's shrinkage by likelihood of the `held` pictures after a fit to the others."""
-    whitening = fit_block_whitening(_sample(stack[~held], _SAMPLED_ROWS), features)
+    whitening = fit_block_whitening(_sample(stack[~held], _SAMPLED_ROWS)[0], features)
     probed = stack[:, np.unique(np.linspace(0, stack.shape[1] - 1, _PROBED_CELLS).astype(int))]
     return choose_shrink(whitening.apply(probed[~held]), whitening.apply(probed[held]))
-
-
-def place_blends(taught: Taught, held_out: Stack) -> Taught:
-    """`taught` with the places and widths its distances have on `held_out` pictures."""
-    places = [_place(distances) for distances in taught.distances(held_out)]
-    blends = (
-        replace(blend, middle=middle, width=width) for blend, (middle, width) in zip(taught.blends, places, strict=True)
-    )
-    return replace(taught, blends=tuple(blends))
 
 
 def _place(distances: Floats) -> tuple[float, float]:
@@ -140,39 +218,8 @@ def _place(distances: Floats) -> tuple[float, float]:
 
 
 def blend_maps(blends: Sequence[Blend], distances: Sequence[Floats]) -> Floats:
-    """The blended maps (n, cells) of each blend's distances (n, cells)."""
+    """The blended maps (n, cells) of each blend's distances (n, cells); those of further ones are not used."""
     total = np.zeros(distances[0].shape, np.float32)
-    for blend, distance in zip(blends, distances, strict=True):
+    for blend, distance in zip(blends, distances[: len(blends)], strict=True):
         total += (distance - np.float32(blend.middle)) / np.float32(blend.width)
     return total
-
-
-def cross_validate(
-    stack: Stack,
-    features: FeatureSpec,
-    method: Method,
-    *,
-    shrink: float,
-    seed: int,
-    fold_of: npt.NDArray[np.intp],
-    step: Callable[[int], None],
-) -> tuple[tuple[Blend, ...], Floats, int]:
-    """(places and widths, maps (n, cells), top cells): every picture is judged by a model that was not fitted to its
-    fold; `fold_of` (n,) numbers the folds."""
-    distances: list[Floats] = []
-    places: list[list[tuple[float, float]]] = []
-    for fold in range(int(fold_of.max()) + 1):
-        step(fold)
-        held = fold_of == fold
-        taught = fit(stack[~held], features, method, shrink=shrink, seed=seed)
-        found = taught.distances(stack[held])
-        distances = distances or [np.empty(stack.shape[:2], np.float32) for _ in found]
-        for whole, part in zip(distances, found, strict=True):
-            whole[held] = part
-        places.append([_place(part) for part in found])
-    middles, widths = np.moveaxis(np.mean(places, axis=0), 1, 0)
-    blends = tuple(
-        replace(blend, middle=float(middle), width=float(width))
-        for blend, middle, width in zip(taught.blends, middles, widths, strict=True)
-    )
-    return blends, blend_maps(blends, distances), taught.top_cells

@@ -145,7 +145,7 @@ def _choose(files: Sequence[Path], reference: Reference, options: TeachOptions, 
     watch.step("timing", 0, 1)
     ways = list_ways(preparations, backbone, frame, options.threads, options.budget_ms)
     defects = list_pictures(options.defects) if options.defects else []
-    return choose(files, defects, ways, options.seed, watch)
+    return choose(files, defects, ways, options, watch)
 
 
 def in_words(choice: Choice) -> str:

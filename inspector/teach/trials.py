@@ -7,81 +7,81 @@ What it is: the loop over pictures, preparations and methods. What it is not: th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from inspector.teach.choose import Trial, try_methods
+from inspector.teach.choose import FEATURES, Shown, Trial, try_methods
 from inspector.teach.cost import Way
-from inspector.teach.groups import hold_back
+from inspector.teach.features import FeatureSpec
+from inspector.teach.groups import find_groups, hold_back
+from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import KINDS, damage
-from inspector.teach.taught import Stack
+from inspector.teach.taking import Sharpened, take
+from inspector.teach.taught import Stack, lesson
 from inspector.teach.watch import Watch
 from inspector.types import Pixels
 
-MOST_GOOD = 160
-DAMAGED = 72
+MOST_GOOD = 120
+DAMAGED = 96
 FEWEST_FOR_TRIALS = 12
-# A dearer preparation has to be better by this much to be taken, and so have sharp features: smaller differences are
-# the luck of the made-up defects, which are small and so flatter features without context. Fine ones are only tried
-# where every cell shows the same place of a located part, and need no context to know it.
-WORTH = 0.02
-UNUSUAL = 0.04
-# Locate, then inspect: a whole frame in which the part lies now here, now there, has to be better by this much.
-UNLOCATED = 0.03
-# The memory of cells costs half a backbone and lets pass what is normal elsewhere: on a whole frame it has to be better
-# by this much. On a located part it forgives what locating left over, and the Gaussian alone has to be better.
-MEMORY = 0.02
 USUAL = "wide"
 _LOST = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What was taken, all that was tried, and the reason in words."""
+    """What was taken, all that was tried, the reason in words, and what known defects changed."""
 
     preparation: Preparation
     trial: Trial
     trials: tuple[Trial, ...]
     reason: str
+    sharpened: Sharpened | None = None
+
+    @property
+    def features(self) -> FeatureSpec:
+        """The features, with the share of cells that score."""
+        return replace(FEATURES[self.trial.features], top_share=self.trial.top_share)
 
 
-def choose(good: Sequence[Path], defects: Sequence[Path], ways: Sequence[Way], seed: int, watch: Watch) -> Choice:
-    """Try `ways` on at most `MOST_GOOD` pictures; `defects` join the made-up ones."""
+def choose(
+    good: Sequence[Path], defects: Sequence[Path], ways: Sequence[Way], options: TeachOptions, watch: Watch
+) -> Choice:
+    """Try `ways` on at most `MOST_GOOD` pictures; known `defects` have a say in the choice (see `taking`)."""
     usual = _usual(ways)
     if len(good) < FEWEST_FOR_TRIALS:
         reason = f"{len(good)} pictures are too few to try anything on (wanted {FEWEST_FOR_TRIALS}); the usual way"
         return Choice(preparation=usual.preparation, trial=_untried(usual), trials=(), reason=reason)
     used = [good[int(i)] for i in np.linspace(0, len(good) - 1, min(len(good), MOST_GOOD))]
     preparations = list({way.preparation.name: way.preparation for way in ways}.values())
-    table, held = _collect(used, defects, preparations, usual, seed, watch)
+    seed = options.seed
+    table, groups = _collect(used, defects, preparations, usual, seed, watch)
     tried: list[tuple[Preparation, Trial]] = []
     for number, preparation in enumerate(preparations):
         gathered = table[preparation.name]
         if gathered.lost > _LOST * len(used):
             continue
         for kind in preparation.kinds:
-            watch.step("trying", number, len(preparations))
             found = try_methods(
                 preparation.name,
                 kind,
-                gathered.good(kind),
-                gathered.bad(kind),
-                held[gathered.found],
-                preparation.counted[kind],
-                preparation.trust,
+                gathered.shown(preparation, kind, groups, seed),
                 {way.method: way.ms for way in ways if way.preparation is preparation and way.features == kind},
                 seed,
+                options.target_false_rejects,
+                lambda *_, number=number: watch.step("trying", number, len(preparations)),
             )
             tried += [(preparation, trial) for trial in found]
-    preparation, trial = _take(tried)
+    (preparation, trial), sharpened = take(tried)
     trials = tuple(trial for _, trial in tried)
-    return Choice(preparation=preparation, trial=trial, trials=trials, reason=_reason(trial, trials))
+    reason = _reason(trial, trials)
+    return Choice(preparation=preparation, trial=trial, trials=trials, reason=reason, sharpened=sharpened)
 
 
 def _usual(ways: Sequence[Way]) -> Way:
@@ -94,27 +94,11 @@ def _untried(way: Way) -> Trial:
         prepared_as=way.preparation.name,
         features=way.features,
         method=way.method,
+        top_share=FEATURES[way.features].top_share,
         shrink=50.0,
         separation=0.0,
         ms=way.ms,
     )
-
-
-def _take(tried: list[tuple[Preparation, Trial]]) -> tuple[Preparation, Trial]:
-    """The best after the handicaps; a cheaper preparation where it is as good but for `WORTH`."""
-
-    located = any(preparation.spec.kind == "rectify" for preparation, _ in tried)
-
-    def worth(pair: tuple[Preparation, Trial]) -> float:
-        preparation, trial = pair
-        whole = preparation.spec.kind == "resize"
-        handicap = UNUSUAL * (trial.features == "sharp") + UNLOCATED * (located and whole)
-        return trial.separation - handicap - MEMORY * (trial.method == "both") * (1 if whole else -1)
-
-    top = max(map(worth, tried))
-    near = [pair for pair in tried if worth(pair) >= top - WORTH]
-    cheapest = min(preparation.spec.height * preparation.spec.width for preparation, _ in near)
-    return max((p for p in near if p[0].spec.height * p[0].spec.width <= cheapest), key=worth)
 
 
 def _reason(trial: Trial, trials: Sequence[Trial]) -> str:
@@ -126,20 +110,33 @@ def _reason(trial: Trial, trials: Sequence[Trial]) -> str:
 
 
 class _Gathered:
-    """Features of one preparation, filled picture by picture."""
+    """Features of one preparation, filled picture by picture: good ones, damaged ones with the number of the good one
+    they were made from, and known defects."""
 
     def __init__(self, kinds: Sequence[str]) -> None:
         self._good: dict[str, list[Stack]] = {kind: [] for kind in kinds}
-        self._bad: dict[str, list[Stack]] = {kind: [] for kind in kinds}
+        self._damaged: dict[str, list[Stack]] = {kind: [] for kind in kinds}
+        self._defects: dict[str, list[Stack]] = {kind: [] for kind in kinds}
+        self._hosts: list[int] = []
         self._found: list[bool] = []
+        self._located: list[bool] = []
 
-    def add(self, preparation: Preparation, pixels: Pixels, good: bool) -> None:
+    def add_good(self, preparation: Preparation, pixels: Pixels) -> None:
+        self._found.append(self._add(preparation, pixels, self._good))
+
+    def add_damaged(self, preparation: Preparation, pixels: Pixels, host: int) -> None:
+        if self._found[host] and self._add(preparation, pixels, self._damaged):
+            self._hosts.append(host)
+
+    def add_defect(self, preparation: Preparation, pixels: Pixels) -> None:
+        self._located.append(self._add(preparation, pixels, self._defects))
+
+    def _add(self, preparation: Preparation, pixels: Pixels, table: dict[str, list[Stack]]) -> bool:
         patch = preparation.patch(pixels)
-        if good:
-            self._found.append(patch is not None)
         if patch is not None:
             for kind, rows in preparation.features(patch).items():
-                (self._good if good else self._bad)[kind].append(rows.astype(np.float16))
+                table[kind].append(rows.astype(np.float16))
+        return patch is not None
 
     @property
     def lost(self) -> int:
@@ -153,9 +150,31 @@ class _Gathered:
         """Of the good pictures in which the part was found: (n, cells, C)."""
         return np.stack(self._good[kind])
 
-    def bad(self, kind: str) -> Stack:
-        """Of the damaged ones."""
-        return np.stack(self._bad[kind])
+    def shown(self, preparation: Preparation, kind: str, groups: npt.NDArray[np.intp], seed: int) -> Shown:
+        """What a way is tried on; `groups` number the parts of all good pictures."""
+        _, known = np.unique(groups[self.found], return_inverse=True)
+        number = np.zeros(len(groups), np.intp)
+        number[self.found] = known
+        stack = self.good(kind)
+        return Shown(
+            given=lesson(
+                stack,
+                FEATURES[kind],
+                preparation.cells(kind),
+                known,
+                _stack(self._damaged[kind], stack),
+                number[self._hosts],
+            ),
+            defects=_stack(self._defects[kind], stack),
+            located=np.array(self._located, np.bool_),
+            counted=preparation.counted[kind],
+            trust=preparation.trust,
+            held=hold_back(known, 3, seed),
+        )
+
+
+def _stack(rows: Sequence[Stack], like: Stack) -> Stack:
+    return np.stack(rows) if rows else like[:0]
 
 
 def _collect(
@@ -165,32 +184,32 @@ def _collect(
     usual: Way,
     seed: int,
     watch: Watch,
-) -> tuple[dict[str, _Gathered], npt.NDArray[np.bool_]]:
-    """Features of everything, and which good pictures are held back."""
+) -> tuple[dict[str, _Gathered], npt.NDArray[np.intp]]:
+    """Features of everything, and which part (n,) each good picture shows."""
     table = {preparation.name: _Gathered(preparation.kinds) for preparation in preparations}
     total = len(used) + DAMAGED + len(defects)
-    done = 0
-
-    def add(pixels: Pixels, good: bool) -> None:
-        nonlocal done
-        watch.step("features for the trials", done, total)
-        done += 1
+    for number, path in enumerate(used):
+        watch.step("features for the trials", number, total)
+        pixels = read_picture(path).pixels
         for preparation in preparations:
-            table[preparation.name].add(preparation, pixels, good)
-
-    for path in used:
-        add(read_picture(path).pixels, True)
+            table[preparation.name].add_good(preparation, pixels)
     rng = np.random.default_rng(seed)
-    last = table[usual.preparation.name]
-    held = np.zeros(len(used), np.bool_)
-    # A picture in which the part was not found belongs to no one and stays.
-    held[np.flatnonzero(last.found)] = hold_back(last.good(usual.features), 3, seed)
-    hosts = [path for path, keep in zip(used, held, strict=True) if keep]
+    order = np.random.default_rng(seed).permutation(len(used))
     for number in range(DAMAGED):
-        add(damaged_picture(hosts, number, rng), False)
-    for path in defects:
-        add(read_picture(path).pixels, False)
-    return table, held
+        watch.step("features for the trials", len(used) + number, total)
+        pixels = damaged_picture([used[index] for index in order], number, rng)
+        for preparation in preparations:
+            table[preparation.name].add_damaged(preparation, pixels, int(order[number % len(used)]))
+    for number, path in enumerate(defects):
+        watch.step("features for the trials", len(used) + DAMAGED + number, total)
+        pixels = read_picture(path).pixels
+        for preparation in preparations:
+            table[preparation.name].add_defect(preparation, pixels)
+    last = table[usual.preparation.name]
+    # A picture in which the part was not found stands alone.
+    groups = np.arange(len(used)) + len(used)
+    groups[last.found] = find_groups(FEATURES[usual.features].finest(last.good(usual.features)))
+    return table, groups
 
 
 def damaged_picture(hosts: Sequence[Path], number: int, rng: np.random.Generator) -> Pixels:

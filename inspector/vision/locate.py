@@ -93,7 +93,8 @@ class Search:
             return self._finish(seen, SmallPose(x, y, 0.0, 0.0))
         turns = self._polar.turns(seen, x, y)
         likely = [turn for turn, value in turns if value > turns[0][1] - _CLOSE]
-        poses = [self._finish(seen, SmallPose(x, y, turn, 0.0)) for turn in likely]
+        # No turn may stand out at all (a part among those taught that is nothing like them).
+        poses = [self._finish(seen, SmallPose(x, y, turn, 0.0)) for turn in likely or [0.0]]
         return max(poses, key=lambda pose: pose.score)
 
     def around(self, seen: Look, x: float, y: float) -> SmallPose:
@@ -102,7 +103,7 @@ class Search:
         turns = np.arange(8) * (math.pi / 4)
         rings = [(x + reach * math.cos(turn), y + reach * math.sin(turn)) for reach in self._reaches for turn in turns]
         tried = [(value, place, turn) for place in rings for turn, value in self._polar.turns(seen, *place, 1)]
-        best = sorted(tried, reverse=True)[:_WIDER_TRIES]
+        best = sorted(tried, reverse=True)[:_WIDER_TRIES] or [(0.0, (x, y), 0.0)]
         poses = [self._finish(seen, SmallPose(*place, turn, 0.0)) for _, place, turn in best]
         return max(poses, key=lambda pose: pose.score)
 

@@ -12,8 +12,9 @@ from inspector.teach.choose import FEATURES, METHODS
 from inspector.teach.features import append_features
 from inspector.teach.graph import GraphBuilder
 from inspector.teach.options import BACKBONE
-from inspector.teach.taught import Method, fit, place_blends
+from inspector.teach.taught import Method, fit_apart, lesson
 from inspector.teach.teaching import SAME
+from tests.teach.made import quiet
 
 SIDE = 96
 THRESHOLD = 1.7
@@ -41,7 +42,7 @@ def test_exported_is_taught(backbone: Extractor, kind: str, method: Method, igno
     seen = pictures(14)
     rows = [extractor.run(picture)["features"][0].reshape(spec.channels, -1).T for picture in seen]
     stack = np.stack(rows[:12]).astype(np.float16)
-    taught = place_blends(fit(stack, spec, method, shrink=10.0, seed=1), np.stack(rows[10:]).astype(np.float16))
+    taught, _ = fit_apart(lesson(stack, spec, cells, np.arange(12)), method, shrink=10.0, seed=1, step=quiet)
     counted = np.ones(cells[0] * cells[1], np.float32)
     if ignoring:
         counted[: len(counted) // 3], counted[-3:] = 0, 0.5

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from inspector.teach.context import fit_context
 from inspector.teach.features import fit_whitening
-from inspector.teach.gaussian import choose_shrink, fit_gaussian
+from inspector.teach.gaussian import choose_shrink, find_kin, fit_gaussian
 from inspector.teach.groups import find_groups, spread_groups
 from inspector.teach.memory import fit_memory
 
@@ -13,11 +14,38 @@ from inspector.teach.memory import fit_memory
 def test_gaussian_distance_is_mahalanobis() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(0, [1, 3, 0.2], (400, 2, 3)).astype(np.float32)
-    model = fit_gaussian(rows.swapaxes(0, 1), shrink=1e-3)
+    model, _ = fit_gaussian(rows.swapaxes(0, 1), 1e-3, 400)
     probe = rng.normal(0, 1, (5, 2, 3)).astype(np.float32)
     centred = probe[:, 0] - rows[:, 0].mean(axis=0)
     wanted = np.sqrt(np.einsum("nd,de,ne->n", centred, np.linalg.inv(np.cov(rows[:, 0].T, bias=True)), centred))
-    np.testing.assert_allclose(model.distance(probe)[:, 0], wanted, rtol=5e-3)
+    np.testing.assert_allclose(np.sqrt(model.squares(probe)[:, 0]), wanted, rtol=5e-3)
+
+
+def test_what_is_left_out_is_judged_as_by_a_second_fit_without_it() -> None:
+    rng = np.random.default_rng(8)
+    rows = rng.normal(0, 1, (20, 3, 12)).astype(np.float32)
+    guests = rng.normal(1, 1, (4, 3, 12)).astype(np.float32)
+    groups, hosts = np.array([0, 0, 0, 1, 1, *range(2, 17)]), np.array([0, 1, 5, 0])
+    everyone = np.concatenate([rows, guests])
+    model, found = fit_gaussian(everyone.swapaxes(0, 1), 5.0, 20, find_kin(groups, hosts))
+    for part in range(17):
+        without, _ = fit_gaussian(rows[groups != part].swapaxes(0, 1), 5.0, int((groups != part).sum()))
+        same = np.concatenate([groups, hosts]) == part
+        np.testing.assert_allclose(found[same], without.squares(everyone[same]), rtol=5e-3)
+    # And it is farther out than by the model that was fitted to it.
+    assert (found[:20] > model.squares(rows)).all()
+
+
+def test_the_context_without_a_part_is_that_of_a_second_fit() -> None:
+    rng = np.random.default_rng(9)
+    tap = rng.normal(0, 1, (12, 2, 3, 192)).astype(np.float32).repeat(2, 1).repeat(2, 2)
+    stack = np.concatenate([rng.normal(0, 1, (12, 4, 6, 112)), tap], axis=3).reshape(12, 24, 304).astype(np.float32)
+    context, found = fit_context(stack, stack[:0], (4, 6), 10.0, find_kin(np.arange(12)))
+    assert found.shape == (12, 24)
+    rows = context.whitening.apply(tap[:, ::2, ::2].reshape(12, 6, 192))
+    without, _ = fit_gaussian(rows[1:].swapaxes(0, 1), 10.0, 11)
+    wanted = without.squares(rows[:1])[0].reshape(2, 3).repeat(2, 0).repeat(2, 1) / 4
+    np.testing.assert_allclose(found[0].reshape(4, 6), wanted, rtol=5e-3)
 
 
 def test_few_pictures_ask_for_more_shrinkage() -> None:
@@ -31,10 +59,13 @@ def test_few_pictures_ask_for_more_shrinkage() -> None:
 def test_memory_keeps_the_rare_ones_and_measures_the_nearest() -> None:
     rng = np.random.default_rng(3)
     rows = np.vstack([rng.normal(0, 0.01, (500, 8)), np.full((1, 8), 5.0)]).astype(np.float32)
-    memory = fit_memory(rows, 20, seed=1)
+    memory = fit_memory(rows, np.arange(501), 20, seed=1)
     assert memory.distance(np.full((1, 1, 8), 5.0, np.float32))[0, 0] < 1e-2
     far = memory.distance(np.full((1, 1, 8), -5.0, np.float32))[0, 0]
     np.testing.assert_allclose(far, 5 * np.sqrt(8), rtol=0.02)
+    # The rare one remembers itself alone; what is left without it lies where the others do.
+    alone = memory.distance(np.full((1, 1, 8), 5.0, np.float32), np.array([500]))[0, 0]
+    np.testing.assert_allclose(alone, 5 * np.sqrt(8), rtol=0.02)
 
 
 def test_whitening_gives_unit_variance_and_a_fixed_sign() -> None:
@@ -59,3 +90,16 @@ def test_pictures_of_one_part_are_found_and_never_torn_apart() -> None:
 def test_different_pictures_stand_alone() -> None:
     pictures = np.random.default_rng(7).normal(0, 1, (20, 30, 24)).astype(np.float16)
     assert find_groups(pictures).max() + 1 == 20
+
+
+def test_parts_of_two_kinds_are_not_two_parts() -> None:
+    rng = np.random.default_rng(10)
+    kinds = rng.normal(0, 1.5, (2, 30, 24)).repeat(20, axis=0)
+    assert find_groups((kinds + rng.normal(0, 1, kinds.shape)).astype(np.float16)).max() + 1 == 40
+
+
+def test_few_parts_with_many_pictures_each_are_found() -> None:
+    rng = np.random.default_rng(11)
+    parts = rng.normal(0, 1, (6, 30, 24)).repeat(12, axis=0)
+    groups = find_groups((parts + rng.normal(0, 0.3, parts.shape)).astype(np.float16))
+    assert groups.max() + 1 == 6

@@ -19,7 +19,7 @@ from inspector.evaluate import evaluate, load_maker
 from inspector.inference.runner import Runner
 from inspector.teach import Cancelled, TeachOptions, TeachResult, teach
 from inspector.teach.doctor import examine
-from inspector.teach.pictures import read_picture
+from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.watch import Watch
 from tests.teach.made import bad_part, good_part, never, quiet, write_parts
 
@@ -178,6 +178,23 @@ def test_the_doctor_finds_what_is_wrong_with_files(tmp_path: Path) -> None:
     assert wanted <= found
     assert [code for _, code in found].count("duplicate") == 1
     assert len(checkup.usable) == 12 + 6
+
+
+def test_pictures_of_every_kind_teach_together(tmp_path: Path) -> None:
+    write_parts(tmp_path / "good", 4)
+    folder = tmp_path / "good"
+    cv2.imwrite(str(folder / "deep.png"), good_part(93).astype(np.uint16) * 256)
+    cv2.imwrite(str(folder / "alpha.png"), cv2.cvtColor(good_part(94), cv2.COLOR_BGR2BGRA))
+    cv2.imwrite(str(folder / "grey.png"), cv2.cvtColor(good_part(92), cv2.COLOR_BGR2GRAY))
+    cv2.imwrite(str(folder / "large.png"), cv2.resize(good_part(91), (160, 160)))
+    (folder / "notes.txt").write_text("not a picture, and not named like one")
+    (folder / "text.png").write_text("not a picture")
+    result = run(list_pictures(folder), tmp_path / "m" / "r1")
+    # The part in the large picture is a quarter larger than the others: not found, left out and told of.
+    assert result.images == 7
+    assert any("large.png: the part was not found" in finding for finding in result.findings)
+    assert any("text.png" in finding for finding in result.findings)
+    assert not any("notes.txt" in finding for finding in result.findings)
 
 
 def test_a_picture_of_a_hundred_megapixels_is_left_out_with_its_size(tmp_path: Path) -> None:

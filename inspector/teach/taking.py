@@ -1,0 +1,88 @@
+"""Which of the tried ways is taken: margins for what is dearer or unusual, and what known defects change.
+
+What it is: the rules of the choice. What it is not: the trials themselves (trials, choose). Pure functions, any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from inspector.teach.choose import FEATURES, Trial
+from inspector.teach.prepare import Preparation
+
+# A dearer preparation has to be better by this much to be taken, and so have sharp features: smaller differences are
+# the luck of the made-up defects, which are small and so flatter features without context. Fine ones are only tried
+# where every cell shows the same place of a located part, and need no context to know it.
+WORTH = 0.02
+UNUSUAL = 0.04
+# Locate, then inspect: a whole frame in which the part lies now here, now there, has to be better by this much.
+UNLOCATED = 0.03
+# The memory of cells costs half a backbone, and lets pass what is normal elsewhere: it has to be better by this much.
+MEMORY = 0.02
+# Fine features end early in the backbone: 832 x 640 of theirs took three quarters of the time of 640 x 480 wide ones.
+FINE_COST = 0.5
+# So many known defects weigh as much as all the made-up ones.
+KNOWN_HALF = 10
+
+Tried = tuple[Preparation, Trial]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharpened:
+    """What known defects did to the choice, each left out in turn: how many of `defects` are caught by the way taken
+    without any of them, and by the way taken with the others (`caught`); it is `kept` where that is not fewer."""
+
+    defects: int
+    caught: tuple[int, int]
+    kept: bool
+
+
+def take(tried: Sequence[Tried]) -> tuple[Tried, Sharpened | None]:
+    """The way to teach. Known defects have a say, and a choice of how many cells score, where that helps by
+    leave-one-out."""
+    plain = _take([pair for pair in tried if _usual_share(pair[1])], lambda trial: trial.separation)
+    known = len(plain[1].known)
+    if not known:
+        return plain, None
+    left_out = sum(_take(tried, partial(_with_known, without=i))[1].caught[i] for i in range(known))
+    caught = (sum(plain[1].caught), left_out)
+    kept = caught[1] >= caught[0]
+    return (_take(tried, _with_known) if kept else plain), Sharpened(defects=known, caught=caught, kept=kept)
+
+
+def _usual_share(trial: Trial) -> bool:
+    return trial.top_share == FEATURES[trial.features].top_share
+
+
+def _with_known(trial: Trial, without: int | None = None) -> float:
+    known = [value for index, value in enumerate(trial.known) if index != without]
+    if not known:
+        return trial.separation
+    weight = len(known) / (len(known) + KNOWN_HALF)
+    return (1 - weight) * trial.separation + weight * float(np.mean(known))
+
+
+def _take(tried: Sequence[Tried], separation: Callable[[Trial], float]) -> Tried:
+    """The best after the handicaps; a cheaper preparation where it is as good but for `WORTH`."""
+    located = any(preparation.spec.kind == "rectify" for preparation, _ in tried)
+
+    def worth(pair: Tried) -> float:
+        preparation, trial = pair
+        whole = preparation.spec.kind == "resize"
+        handicap = UNUSUAL * (trial.features == "sharp") + UNLOCATED * (located and whole)
+        return separation(trial) - handicap - MEMORY * (trial.method == "both")
+
+    top = max(map(worth, tried))
+    near = [pair for pair in tried if worth(pair) >= top - WORTH]
+    cheapest = min(map(_cost, near))
+    return max((pair for pair in near if _cost(pair) <= cheapest), key=worth)
+
+
+def _cost(pair: Tried) -> float:
+    """What a way costs in pixels of the usual features. Not the measured time: same pictures, same model."""
+    spec = pair[0].spec
+    return spec.height * spec.width * (FINE_COST if pair[1].features == "fine" else 1.0)
