@@ -70,6 +70,7 @@ class Simavr:
             raise FlashError(f"simavr cannot load {elf}")
         self._handle = ctypes.c_void_p(handle)
         self._buffer = (_Stamped * _MANY)()
+        self._taken = (_Stimulus * _MANY)()
         self.symbols = symbols(elf)
 
     def close(self) -> None:
@@ -123,9 +124,8 @@ class Simavr:
 
     def stimuli(self) -> list[tuple[int, str, int, int]]:
         """What was done to it since the last call, but for the encoder: cycle due, port or 'R', pin, level or byte."""
-        taken = (_Stimulus * _MANY)()
-        count = self._lib.sim_stimuli(self._handle, taken)
-        return [(item.cycle, item.what.decode(), item.number, item.level) for item in taken[:count]]
+        count = self._lib.sim_stimuli(self._handle, self._taken)
+        return [(item.cycle, item.what.decode(), item.number, item.level) for item in self._taken[:count]]
 
     def eeprom(self, address: int, data: bytes) -> None:
         """Overwrite its EEPROM."""

@@ -18,7 +18,7 @@ from firmware_bridge.simavr import HZ, Simavr
 OUT_GATE, OUT_CAMERA, OUT_LINE_RUN = 0x01, 0x10, 0x20
 OUT_SORTERS = {1: 0x02, 2: 0x04, 3: 0x08}
 _B_AFTER = 320  # cycles from an edge of A to the following edge of B
-_STEP_NS = 1_000_000
+_STEP_NS = 2_000_000
 _INPUT_PINS = {Input.CONFIRM: 1, Input.BIN_FULL: 2, Input.LOW_AIR: 3}
 _BIRTH = HZ // 500
 

@@ -7,10 +7,13 @@ The book is of the line thread, the table of any.
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 from inspector.clock import Clock
 from inspector.types import Alarm
+
+_LOG = logging.getLogger(__name__)
 
 
 class Wording(NamedTuple):
@@ -77,6 +80,9 @@ WORDS: dict[str, Wording] = {
         "The controller's port cannot be used: {trouble}",
         "Check the controller's cable, and [controller] port of the station file.",
     ),
+    "plc_port": Wording(
+        "The PLC's serial port cannot be used: {trouble}", "Check its cable, and [plc] serial of the station file."
+    ),
     "plc_lost": Wording("The PLC is gone: {why}", "Check the PLC and its network."),
     "maintenance": Wording("Maintenance: outputs are fired by hand.", "End the maintenance mode."),
     "test_fire": Wording("The test pulse was refused: {trouble}", "Let the belt rest, clear the gate, try again."),
@@ -110,13 +116,15 @@ class Alarms:
             return
         text, advice = (words.format(**fields) for words in WORDS[code])
         since = self._clock.utc()
+        _LOG.warning("alarm %s (%s): %s", code, severity, text)
         self._standing[code] = Alarm(
             code=code, severity=severity, text=text, advice=advice, since_utc=since, fields=fields
         )
 
     def settle(self, code: str) -> None:
         """Its cause is gone, or a person has read it."""
-        self._standing.pop(code, None)
+        if self._standing.pop(code, None) is not None:
+            _LOG.info("alarm %s is gone", code)
 
     def tell(self, code: str, present: bool, **fields: str) -> None:
         """An alarm that comes and goes with its cause."""
@@ -127,4 +135,5 @@ class Alarms:
 
     def clear(self) -> None:
         """A person has reset the station; what still stands in fact will be raised again."""
-        self._standing.clear()
+        for code in list(self._standing):
+            self.settle(code)

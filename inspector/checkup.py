@@ -13,6 +13,7 @@ import datetime
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from firmware_bridge.bridge import Bridge
 from firmware_bridge.events import Linked, Refused
@@ -25,6 +26,8 @@ from inspector.camera import make_camera
 from inspector.clock import Clock
 from inspector.config import StationConfig
 from inspector.errors import StationError
+from inspector.plc_check import look_at_plc
+from inspector.plc_wiring import TRIGGERS
 from inspector.record.reader import Reader, store_url
 
 _ANSWER_NS = 1_500_000_000
@@ -45,6 +48,7 @@ def check(config: StationConfig, clock: Clock, *, line_runs: bool = False) -> It
     """One finding for each thing, in the order a part meets them; `line_runs` spares what a running line holds."""
     looks: tuple[tuple[str, Callable[[StationConfig, Clock], Finding], str], ...] = (
         ("controller", _controller, "check cable, power and [controller] port"),
+        ("plc", partial(_plc, line_runs=line_runs), "correct [plc]"),
         ("camera", _camera, "check cable and [camera] source"),
         ("model", _model, "teach the recipe's model, or correct [station] recipe"),
         ("calibration", _calibration, "make the result again, or correct [calibration]"),
@@ -53,7 +57,7 @@ def check(config: StationConfig, clock: Clock, *, line_runs: bool = False) -> It
         ("clock", _clock, "set the computer's clock: records carry its time"),
     )
     for what, look, advice in looks:
-        if line_runs and what in ("controller", "camera"):
+        if (line_runs and what in ("controller", "camera")) or (what == "plc" and config.plc is None):
             continue
         try:
             if line_runs and what == "store":
@@ -65,6 +69,8 @@ def check(config: StationConfig, clock: Clock, *, line_runs: bool = False) -> It
 
 
 def _controller(config: StationConfig, clock: Clock) -> Finding:
+    if config.plc is not None and config.plc.wiring == TRIGGERS:
+        return Finding("controller", "ok", "none: the PLC triggers and rejects")
     url = config.controller.port
     if url.startswith("sim://"):
         simulated = station.simulate(config, 1)
@@ -91,6 +97,13 @@ def _ask_controller(config: StationConfig, port: Port, clock: Clock) -> Finding:
                 return Finding("controller", "fail", event.text, "inspector firmware flash")
     found = f"{config.controller.port} opened, but nothing answers at {config.controller.baud} baud"
     return Finding("controller", "fail", found, "check that the controller is flashed and powered")
+
+
+def _plc(config: StationConfig, clock: Clock, *, line_runs: bool) -> Finding:
+    del clock
+    assert config.plc is not None
+    found, advice = look_at_plc(config, config.plc, line_runs=line_runs)
+    return Finding("plc", "warn" if advice else "ok", found, advice)
 
 
 def _camera(config: StationConfig, clock: Clock) -> Finding:

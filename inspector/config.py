@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspector.errors import ConfigError
-from inspector.key_errors import in_words, key_of
+from inspector.key_errors import in_words
+from inspector.key_errors import problems as problems
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -247,11 +248,6 @@ class StationConfig(Section):
     simulation: SimulationConfig | None = None
     folder: Path = Field(default=Path("."), exclude=True)
 
-    @property
-    def outputs(self) -> dict[int, str]:
-        """The outputs that maintenance may fire, by their numbers for a PLC."""
-        return {0: "camera"} if self.plc is not None and self.plc.wiring == "triggers" else {1: "ejector"}
-
     def path(self, relative: str) -> Path:
         """`relative` as a path that starts at the station file's folder."""
         return (self.folder / relative).resolve()
@@ -290,15 +286,3 @@ def load_station(path: Path) -> StationConfig:
     if "folder" in tables:
         raise ConfigError(f"{path}: unknown key 'folder'")
     return parse(StationConfig, tables | {"folder": path.parent}, path)
-
-
-def problems(schema: type[S], tables: dict[str, Any]) -> dict[str, str]:
-    """What is wrong with `tables`, by dotted key (`zone.0.threshold`); empty where `parse` would take them."""
-    try:
-        schema.model_validate(tables)
-    except ValidationError as why:
-        found: dict[str, str] = {}
-        for error in why.errors():
-            found.setdefault(key_of(error), in_words(schema, error))
-        return found
-    return {}

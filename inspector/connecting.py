@@ -18,6 +18,7 @@ from inspector.config import PlcConfig, StationConfig
 from inspector.controllers import Controller, RejectController
 from inspector.errors import ConfigError
 from inspector.line import Line
+from inspector.outputs import outputs_of, pulses_of
 from inspector.plc_controller import Firing, PlcController, PlcSender, PlcServer
 from inspector.plc_jobs import PlcJobs
 from inspector.plc_monitor import PlcMonitor
@@ -59,6 +60,8 @@ class Around:
 def connect(around: Around) -> Connected:
     """See the module; raises what its parts raise at start-up."""
     plc = around.config.plc
+    if plc is not None:
+        plc_wiring.check_wiring(around.config, plc)
     if plc is not None and plc.wiring == plc_wiring.TRIGGERS:
         connected = _triggered_by(plc, around)
     else:
@@ -81,8 +84,8 @@ def _controlled(plc: PlcConfig | None, around: Around) -> Connected:
         around.inbox.put_event,
         around.failed,
     )
-    controller = RejectController(bridge, thread, config.controller.pulse_ms)
-    connected = Connected(controller, ThreadSender(thread), Upkeep(around.clock, config.outputs, controller.fire))
+    controller = RejectController(bridge, thread, pulses_of(config.controller))
+    connected = Connected(controller, ThreadSender(thread), Upkeep(around.clock, outputs_of(config), controller.fire))
     if plc is not None:
         hands = Hands(around.take_line, _nothing_to_expose, controller.fire, around.inbox.put_event)
         side, connected.jobs = plc_wiring.make_side(config, plc, around.clock, around.line, hands, None)
@@ -91,10 +94,6 @@ def _controlled(plc: PlcConfig | None, around: Around) -> Connected:
 
 
 def _triggered_by(plc: PlcConfig, around: Around) -> Connected:
-    camera = around.config.camera
-    if camera.kind == "opencv" and camera.trigger_source != "software":
-        text = f"[plc] wiring is 'triggers' and [camera] trigger_source {camera.trigger_source!r}, wanted 'software'"
-        raise ConfigError(text)
     put = around.inbox.put_event
     parts, boot, lost = plc_wiring.begin_parts(around.config, plc, around.store)
     firing = Firing(around.camera, around.clock, put, around.failed)

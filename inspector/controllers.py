@@ -6,6 +6,7 @@ What it is: the one difference between the wirings that `running` has to know. W
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -14,8 +15,6 @@ from firmware_bridge.codes import Answer
 from firmware_bridge.firing import NO_ANSWER
 from firmware_bridge.port import BridgeThread
 from inspector.passage import Passage
-
-GATE = 0
 
 
 class Controller(Protocol):
@@ -53,11 +52,12 @@ class Controller(Protocol):
 
 @dataclass(slots=True)
 class RejectController:
-    """The microcontroller at the gate, behind its bridge."""
+    """The microcontroller at the gate, behind its bridge. `pulses`: the controller's number of each output that may be
+    fired for a test, and for how many milliseconds."""
 
     bridge: Bridge
     thread: BridgeThread
-    pulse_ms: int
+    pulses: Mapping[str, tuple[int, int]]
     _waits: bool = False
     _absent: bool = False
 
@@ -79,11 +79,11 @@ class RejectController:
         """See `Controller`."""
         passage.watch(self.bridge.status, self.bridge.settled)
 
-    def fire(self, output: str) -> None:  # noqa: ARG002 - the gate is the only one
+    def fire(self, output: str) -> None:
         """See `Controller`. The controller itself refuses unless its line stands."""
         self._waits, self._absent = True, bool(self.thread.port_error) or not self.bridge.linked
         if not self._absent:  # else it would be fired when the controller is back
-            self.thread.order(lambda bridge: bridge.firing.ask(GATE, self.pulse_ms))
+            self.thread.order(lambda bridge: bridge.firing.ask(*self.pulses[output]))
 
     def take_fired(self) -> str | None:
         """See `Controller`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 
 def key_of(error: Any) -> str:
@@ -25,6 +25,18 @@ def in_words(schema: type[BaseModel], error: Any) -> str:
     if error["type"] == "missing":
         return f"key '{key}' is missing"
     return f"key '{key}' is {error['input']!r}: {error['msg']}"
+
+
+def problems(schema: type[BaseModel], tables: dict[str, Any]) -> dict[str, str]:
+    """What is wrong with `tables`, by dotted key (`zone.0.threshold`); empty where `config.parse` would take them."""
+    try:
+        schema.model_validate(tables)
+    except ValidationError as why:
+        found: dict[str, str] = {}
+        for error in why.errors():
+            found.setdefault(key_of(error), in_words(schema, error))
+        return found
+    return {}
 
 
 def _keys_at(schema: type[BaseModel], steps: tuple[int | str, ...]) -> list[str]:

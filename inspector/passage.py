@@ -7,6 +7,7 @@ what it needs and called by one thread, the line thread (or the simulated-time r
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +32,7 @@ from inspector.types import (
     Verdict,
 )
 
+_LOG = logging.getLogger(__name__)
 _HELD_FRAMES = 2
 # The controller's word on a trigger may be lost and asked for again; a frame older than this came from nowhere.
 _FRAME_WAITS_NS = 500_000_000
@@ -279,7 +281,9 @@ class Passage:
     # -- state and alarms ------------------------------------------------------------------------------------------
 
     def _move(self, cause: Cause) -> None:
-        self.state = after(self.state, cause) or self.state
+        before, self.state = self.state, after(self.state, cause) or self.state
+        if self.state is not before:
+            _LOG.info("%s: %s, was %s", cause, self.state, before)
 
     def _hold(self, code: str) -> None:
         self.alarms.raise_(code)

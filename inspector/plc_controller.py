@@ -113,8 +113,8 @@ class PlcController:
 
     @property
     def port_error(self) -> str:
-        """See `controllers.Controller`."""
-        return self.server.port_error
+        """There is no controller's port; the PLC's is looked at where the PLC is."""
+        return ""
 
     def start(self) -> None:
         """See `controllers.Controller`."""

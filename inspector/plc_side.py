@@ -37,7 +37,7 @@ _PACKML = {
     State.ABORTED: PackMl.ABORTED,
 }
 # Alarms that come from the PLC itself are no news to it.
-_OWN = ("plc_lost", "maintenance", "plc_job")
+_OWN = ("plc_lost", "plc_port", "maintenance", "plc_job")
 _FAULTS = {
     "camera_lost": Fault.CAMERA,
     "record_failed": Fault.RECORDER,

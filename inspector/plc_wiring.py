@@ -6,7 +6,9 @@ start-up.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 from collections.abc import Callable
 
 from firmware_bridge.events import Event, PartLost
@@ -20,6 +22,7 @@ from inspector.clock import Clock
 from inspector.config import PlcConfig, StationConfig
 from inspector.errors import ConfigError
 from inspector.line import Line
+from inspector.outputs import outputs_of
 from inspector.plc_controller import PlcServer
 from inspector.plc_jobs import PlcJobs
 from inspector.plc_results import Places
@@ -28,6 +31,11 @@ from inspector.recipe import find_recipe
 from inspector.record.store import Store
 
 TRIGGERS = "triggers"
+_DO = {
+    errno.EADDRINUSE: "another program listens there, perhaps a second station: stop it, or choose another port",
+    errno.EADDRNOTAVAIL: "this machine has no such address; wanted one of its own, or '0.0.0.0' for all of them",
+    errno.EACCES: "a port below 1024 needs a privilege: choose another, such as 1502",
+}
 
 
 def make_side(
@@ -35,14 +43,14 @@ def make_side(
 ) -> tuple[PlcSide, PlcJobs]:
     """The station's half of the contract, and its jobs, not loaded yet; raises ConfigError."""
     calibration = load_calibration(config)
-    jobs = PlcJobs(_known(config, plc, line), line, lambda recipe_id: _load(config, recipe_id, line))
+    jobs = PlcJobs(known_jobs(config, plc, line.recipe.id), line, lambda recipe_id: _load(config, recipe_id, line))
     options = Options(
         plc_triggers=parts is not None,
         in_flight=plc.in_flight,
         result_timeout_ms=plc.result_timeout_ms,
         first_piece=plc.first_piece,
         plc_may_approve=plc.may_approve,
-        outputs=config.outputs,
+        outputs=outputs_of(config),
     )
     places = Places(calibration.plane, calibration.robot)
     return PlcSide(clock, options, jobs, places, hands, parts), jobs
@@ -62,10 +70,28 @@ def make_server(plc: PlcConfig, side: PlcSide, clock: Clock, failed: Callable[[B
     limits = Limits(clients=plc.clients, idle_ns=plc.idle_ms * 1_000_000, requests_per_s=plc.requests_per_s)
     address = (plc.host, plc.port)
     try:
-        return ModbusTcpServer(address, side.image, clock.now_ns, failed, allow=_networks(plc), limits=limits)
+        return ModbusTcpServer(address, side.image, clock.now_ns, failed, allow=networks(plc), limits=limits)
     except OSError as why:
-        text = f"[plc] host {plc.host!r}, port {plc.port}: cannot be listened on: {why.strerror or why}"
-        raise ConfigError(text) from why
+        raise not_listening(plc, why) from why
+
+
+def not_listening(plc: PlcConfig, why: OSError) -> ConfigError:
+    """Why nobody can be heard at the address of `[plc]`, and what to do."""
+    number = why.errno or 0
+    said = _DO.get(number, f"cannot be listened on: {os.strerror(number)}")
+    if number < 0:  # of getaddrinfo
+        said = "no such name; wanted an address of this machine"
+    return ConfigError(f"[plc] host {plc.host!r}, port {plc.port}: {said}")
+
+
+def check_wiring(config: StationConfig, plc: PlcConfig) -> None:
+    """What fits together only in some wirings; raises ConfigError."""
+    camera = config.camera
+    if plc.simulated and (plc.wiring != TRIGGERS or plc.serial):
+        raise ConfigError("[plc] simulated is a twin that triggers over TCP; wanted wiring 'triggers' and no serial")
+    if plc.wiring == TRIGGERS and camera.kind == "opencv" and camera.trigger_source != "software":
+        text = f"[plc] wiring is 'triggers' and [camera] trigger_source {camera.trigger_source!r}, wanted 'software'"
+        raise ConfigError(text)
 
 
 def begin_parts(config: StationConfig, plc: PlcConfig, store: Store) -> tuple[PlcParts, int, list[Event]]:
@@ -84,21 +110,24 @@ def begin_parts(config: StationConfig, plc: PlcConfig, store: Store) -> tuple[Pl
     return PlcParts(boot, journal), boot, lost
 
 
-def _known(config: StationConfig, plc: PlcConfig, line: Line) -> dict[int, str]:
+def known_jobs(config: StationConfig, plc: PlcConfig, own: str) -> dict[int, str]:
+    """The recipe of every job number; `own` is the one that the station starts with. Raises ConfigError."""
     if not plc.job:
-        return {1: line.recipe.id}
+        return {1: own}
     known = {job.number: job.recipe for job in plc.job}
+    for job in plc.job:
+        try:
+            find_recipe(config.path(config.station.recipe).parent, job.recipe)
+        except ConfigError as why:
+            raise ConfigError(f"[[plc.job]] number {job.number}: {why}") from None
     if len(known) != len(plc.job) or len(set(known.values())) != len(plc.job):
         raise ConfigError(
             f"[[plc.job]] has a number or a recipe twice: {[(job.number, job.recipe) for job in plc.job]}"
         )
-    if line.recipe.id not in known.values():
-        text = (
-            f"[[plc.job]] has the recipes {sorted(known.values())}, wanted {line.recipe.id!r} of [station] recipe, too"
+    if own not in known.values():
+        raise ConfigError(
+            f"[[plc.job]] has the recipes {sorted(known.values())}, wanted {own!r} of [station] recipe, too"
         )
-        raise ConfigError(text)
-    for recipe_id in known.values():
-        find_recipe(config.path(config.station.recipe).parent, recipe_id)
     return known
 
 
@@ -107,7 +136,8 @@ def _load(config: StationConfig, recipe_id: str, like: Line) -> Line:
     return Line(recipe, config.line, like.calibration_id, like.plane, like.sorters)
 
 
-def _networks(plc: PlcConfig) -> list[Network]:
+def networks(plc: PlcConfig) -> list[Network]:
+    """The masters that may connect, none for any; raises ConfigError."""
     try:
         return [ipaddress.ip_network(text) for text in plc.allow]
     except ValueError as why:

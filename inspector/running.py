@@ -7,6 +7,7 @@ thread; it is the main thread of the line process.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from inspector.threads import CameraThread, Inbox
 from inspector.types import Counts, Frame, Inspection, InspectionRecord, StationStatus, Verdict
 from inspector.upkeep import Upkeep
 
+_LOG = logging.getLogger(__name__)
 _TICK_S = 0.05
 _STATUS_NS = 100_000_000
 _WINDOW = 500
@@ -92,6 +94,7 @@ class Running:
     def failed(self, why: BaseException) -> None:
         """A thread of the crew ended in a way nobody foresaw."""
         self._broken = why
+        _LOG.error("a thread ended", exc_info=why)
 
     def run(self, parts: int | None = None) -> None:
         """Run until `stopping` is set, or until `parts` parts have their record; then end the crew in order."""
@@ -150,11 +153,14 @@ class Running:
         passage.alarms.tell("camera_lost", crew.camera_thread.lost, trouble=crew.camera_thread.trouble)
         port_error = crew.controller.port_error
         passage.alarms.tell("port_gone", bool(port_error), trouble=port_error)
+        plc_error = crew.plc_server.port_error if crew.plc_server is not None else ""
+        passage.alarms.tell("plc_port", bool(plc_error), trouble=plc_error)
 
     def _obey(self, link: LinkServer) -> None:
         if (changed := self._change.done()) is not None:
             link.answer(changed.asked, self._take_over(changed))
         while (asked := link.next_command()) is not None:
+            _LOG.info("%s asks for %s %s", asked.command.user or "somebody", asked.command.what, asked.command.argument)
             if asked.command.what == "recipe":
                 refused = self._change.start(asked, self._load)
                 if refused:
@@ -174,6 +180,7 @@ class Running:
 
     def take_line(self, line: Line) -> None:
         """Between two parts: judge by another line from here on."""
+        _LOG.info("judges by recipe %s %s, model %s", line.recipe.id, line.recipe.revision, line.runner.model_sha[:12])
         self._line = line
         if line.recipe.id == self._passage.recipe_id:
             self._passage.inspect = line.inspect  # of two versions of one recipe, what lies on the belt is of the new

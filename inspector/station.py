@@ -51,7 +51,6 @@ from inspector.simulation import World
 from inspector.tracker import Tracker
 from inspector.types import Bookmark, Frame, InspectionRecord
 
-THREADS = ("camera", "line", "bridge", "recorder", "plc", "trigger", "jobs", "link", "recipe")
 _CLOCK_START = 2**32 - 60_000_000
 
 

@@ -8,6 +8,7 @@ Exit codes: 0 done, 1 a part law broken or the station failed, 2 bad usage or ba
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -23,12 +24,14 @@ from inspector.config import StationConfig, load_station
 from inspector.errors import StationError, UsageError
 from inspector.jobs.folder import JobFolder
 from inspector.jobs.runner import JobRunner
+from inspector.logfile import log_to
 from inspector.supervisor import supervise
 
 if TYPE_CHECKING:
     from inspector.runs import RunResult
 
 StationFile = Annotated[Path, typer.Option("--station", help="The station file.")]
+_LOG = logging.getLogger(__name__)
 SAMPLE = Path("sample_images/station.toml")
 
 
@@ -78,10 +81,13 @@ def _fast(config: StationConfig, parts: int | None, controller: str) -> RunResul
 def _realtime(config: StationConfig, parts: int | None, controller: str, *, with_link: bool) -> RunResult:
     from inspector.runs import build_realtime
 
-    run = build_realtime(config, parts, with_link=with_link, controller=controller)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: run.running.stopping.set())
-    return run.run()
+    with log_to(config.path(config.web.work) / "log", "line") as log:
+        run = build_realtime(config, parts, with_link=with_link, controller=controller)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: run.running.stopping.set())
+        result = run.run()
+        log.info("%s", json.dumps(result.document))
+        return result
 
 
 def _with_web(config: StationConfig, station: Path, parts: int | None, controller: str, as_json: bool) -> int:
@@ -98,13 +104,14 @@ def _with_web(config: StationConfig, station: Path, parts: int | None, controlle
         if restored := restore_waiting(station, work, clock):
             _say(f"supervisor: {restored}")
             config = load_station(station)
-    folder = JobFolder(config.path(config.web.work) / "jobs")
-    jobs = JobRunner(folder, [*me, "job", "--station", str(station)], clock, _say)
-    return supervise(line=line, web=web, clock=clock, say=_say, jobs=jobs)
+    with log_to(work / "log", "station"):
+        jobs = JobRunner(JobFolder(work / "jobs"), [*me, "job", "--station", str(station)], clock, _say)
+        return supervise(line=line, web=web, clock=clock, say=_say, jobs=jobs)
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+    _LOG.warning("%s", text)
 
 
 def _print(result: RunResult, as_json: bool) -> None:

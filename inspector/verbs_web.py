@@ -7,6 +7,8 @@ thread.
 from __future__ import annotations
 
 import getpass
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -14,6 +16,7 @@ import typer
 from inspector.clock import SystemClock
 from inspector.config import load_station
 from inspector.errors import AccountError, StationError, UsageError
+from inspector.logfile import log_to
 from inspector.people.accounts import Accounts
 from inspector.people.audit import Actor
 from inspector.people.store import WebStore
@@ -30,9 +33,12 @@ def register(app: typer.Typer) -> None:
 
 def web_verb(station: StationFile = SAMPLE) -> None:
     """Serve the API and the screens; the line may come and go meanwhile."""
+    # The server ends as it should and then raises the signal again: the log must still be written to its end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         config = load_station(station)
-        serve(config, config.path(config.line.link))
+        with log_to(config.path(config.web.work) / "log", "web"):
+            serve(config, config.path(config.line.link))
     except StationError as why:
         typer.echo(str(why), err=True)
         raise typer.Exit(2 if isinstance(why, UsageError) else 1) from None

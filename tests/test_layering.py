@@ -19,6 +19,7 @@ LEVELS = {
     "errors": 1,
     "clock": 1,
     "key_errors": 1,
+    "logfile": 1,
     "config": 2,
     "lens": 2,
     "gauge_study": 2,
@@ -34,6 +35,7 @@ LEVELS = {
     "teaching_sets": 6,
     "state": 2,
     "labels": 2,
+    "outputs": 3,
     "simulation": 3,
     "jobs": 4,
     "link": 4,
@@ -59,6 +61,7 @@ LEVELS = {
     "controllers": 8,
     "plc_jobs": 8,
     "plc_monitor": 8,
+    "plc_check": 8,
     "plc_side": 8,
     "upkeep": 8,
     "plc_controller": 8,
@@ -80,7 +83,8 @@ LEVELS = {
 }
 MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web", "spc", "agreement"}
-WEB_MAY |= {"alarms", "jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
+WEB_MAY |= {"alarms", "logfile", "jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
+WEB_MAY |= {"outputs"}
 READ_SIDE = {"reader", "rows", "asked", "search", "sums", "quarters", "pictures", "nearest"}
 ONLY_IN = {
     "cv2": {

@@ -43,6 +43,7 @@ static void drive(uint8_t level) {
     if (belt_period && (outputs ^ level) & OUT_LINE_RUN) {
         period = level & OUT_LINE_RUN ? belt_period : 0;
         next_count = now + period;
+        backwards = false;
     }
     outputs = level;
     if (event_count < LOG)

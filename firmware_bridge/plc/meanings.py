@@ -93,7 +93,7 @@ _COMMAND: dict[Command, str] = {
     Command.APPROVE_FIRST_PIECE: "from here on PASS counts",
     Command.ENTER_MAINTENANCE: "only while nothing runs; ends by itself after 10 minutes",
     Command.LEAVE_MAINTENANCE: "",
-    Command.TEST_FIRE: "one pulse on output command_argument (0: camera, 1: ejector), in maintenance only",
+    Command.TEST_FIRE: "in maintenance, one pulse on output command_argument (0 camera, 1 ejector, 2 to 4 sorters)",
 }
 _UNIT: dict[LengthUnit, str] = {
     LengthUnit.NONE: "no position",

@@ -73,12 +73,13 @@ class RtuFrames:
 
     A request ends where its function code says; one of a code that is not known ends at a silence (`silence_ns`, 3.5
     characters). After a damaged frame nothing is believed until such a silence. Half a frame waits longer, because
-    an adapter may hand over one frame in pieces.
+    an adapter may hand over one frame in pieces. `others` counts whole frames that were not for this unit.
     """
 
     unit: int
     silence_ns: int
     damaged: int = 0
+    others: int = 0
     _buffer: bytearray = field(default_factory=bytearray)
     _heard_ns: int = 0
     _deaf: bool = False
@@ -126,6 +127,8 @@ class RtuFrames:
             self._mistrust()
         elif frame[0] in (self.unit, _BROADCAST):
             return [Request(0, frame[0], frame[1:-2])]
+        else:
+            self.others += 1
         return []
 
 

@@ -67,6 +67,7 @@ class Counters:
     not_allowed: int = 0
     too_many: int = 0
     garbage: int = 0
+    other_units: int = 0
     idle_closed: int = 0
     slowed: int = 0
 

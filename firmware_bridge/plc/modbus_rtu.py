@@ -84,7 +84,7 @@ class ModbusRtuServer(threading.Thread):
     def _serve(self, port: Port) -> None:
         frames = RtuFrames(self._unit, self._silence_ns)
         self.counters.accepted += 1
-        before = self.counters.garbage
+        before, others = self.counters.garbage, self.counters.other_units
         try:
             while not self._stopping.is_set():
                 data = port.wait(_TICK_S)
@@ -94,6 +94,7 @@ class ModbusRtuServer(threading.Thread):
                     self.counters.count(response)
                     port.write(rtu_response(request, response))
                 self.counters.garbage = before + frames.damaged
+                self.counters.other_units = others + frames.others
                 self._registers.tick()
         finally:
             self._registers.disconnected(MASTER)

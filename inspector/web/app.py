@@ -48,7 +48,7 @@ from inspector.web.live import LiveHub
 from inspector.web.mqtt import Publisher
 from inspector.web.plc_orders import PlcOrders
 from inspector.web.sessions import Sessions
-from inspector.web.shell import STATIC, Shell
+from inspector.web.shell import STATIC, STATIC_PATH, Shell
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HEADERS = [
@@ -60,7 +60,8 @@ _HEADERS = [
     # Not `no-referrer`: browsers then say "Origin: null" for a form, and a change must say where it comes from.
     (b"referrer-policy", b"same-origin"),
 ]
-# A browser asks each time whether its copy is still the one: an update of the station is then an update of its pages.
+# Under their hash files never change; under a plain name a browser asks each time whether its copy is still the one.
+_KEEP = (b"cache-control", b"public, max-age=31536000, immutable")
 _REVALIDATE = (b"cache-control", b"no-cache")
 _DESCRIPTION = """
 The station's API. Reading needs no token; commands need `Authorization: Bearer <token>`, the token in the station's
@@ -136,7 +137,9 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
         app.include_router(router)
     work_pages.mount(app, config, clock)
     # Pages and pictures are small or packed already; what a cold panel loads is scripts and style sheets.
-    app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), minimum_size=500, compresslevel=6))
+    files = GZipMiddleware(StaticFiles(directory=STATIC), minimum_size=500, compresslevel=6)
+    app.mount(STATIC_PATH, files)
+    app.mount("/static", files)
     app.add_middleware(_Door, own_hosts=LOOPBACK if config.web.host in LOOPBACK else ())
     return app
 
@@ -178,10 +181,13 @@ class _Door:
         self._own_hosts = own_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        more = [*_HEADERS, _REVALIDATE] if scope.get("path", "").startswith("/static/") else _HEADERS
+        path = scope.get("path", "")
+        kept = [_KEEP] if path.startswith(f"{STATIC_PATH}/") else [_REVALIDATE] if path.startswith("/static/") else []
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                # What is not there today may be there tomorrow.
+                more = [*_HEADERS, *(kept if message["status"] in (200, 304) else [])]
                 own = {name for name, _ in message["headers"]}
                 # A page may bring a stricter policy of its own: two of them would have to agree.
                 message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in own)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -185,8 +186,9 @@ def group_slots(slots: Sequence[Slot], step: str, place: Place) -> list[Group]:
         days = (parse_utc(slots[-1].starts_at_utc) - parse_utc(slots[0].starts_at_utc)) / dt.timedelta(days=1)
         step = "hour" if days <= 4 else "shift" if days <= 32 else "day"
     found: dict[str, list[Slot]] = {}
-    for slot in slots:
-        found.setdefault(_group_name(slot, step, place), []).append(slot)
+    for _, same in groupby(slots, key=lambda slot: slot.starts_at_utc):
+        some = list(same)
+        found.setdefault(_group_name(some[0], step, place), []).extend(some)
     groups = []
     for name, some in list(found.items())[-MOST_POINTS:]:
         counts = dict.fromkeys((Verdict.PASS, Verdict.REJECT, Verdict.NOT_INSPECTED), 0)

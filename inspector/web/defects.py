@@ -82,8 +82,10 @@ def defects_page(request: Request, before: Before = None) -> Response:
     asked, stores = asked_of(request), Stores.of(request.app)
     found = stores.find(asked, before, PAGE[asked.view])
     context = _rows(stores, asked, found)
-    if before is None and found.next_before is None:
-        context["count"] = count_text(search.Count(len(found.numbers)))
+    # Counting would go the same way once more.
+    whole = found.next_before is None or (found.looked_back and not asked.review and not asked.search().by_quarters)
+    if before is None and whole:
+        context["count"] = count_text(search.Count(len(found.numbers), found.looked_back))
     else:
         context["count"] = count_text(stores.count(asked))
     return render(

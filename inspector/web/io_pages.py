@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from firmware_bridge.plc.maintenance import FORCEABLE, VERDICT
 from firmware_bridge.plc.signals import PlcVerdict
 from inspector.errors import StoreError
+from inspector.outputs import outputs_of
 from inspector.record import search
 from inspector.record.asked import Search
 from inspector.record.reader import Reader, RecordFilter
@@ -43,7 +44,7 @@ def io_page(request: Request) -> HTMLResponse:
     config = request.app.state.config
     scripts = (*(("io.js",) if config.plc is not None else ()), "io-maintenance.js", "io-controller.js")
     context: dict[str, Any] = {"plc": config.plc, "link": LINK, "slack": SLACK, "newest": NEWEST}
-    context |= {"outputs": list(config.outputs.values()), "forceable": FORCEABLE_WORDS}
+    context |= {"outputs": list(outputs_of(config).values()), "forceable": FORCEABLE_WORDS}
     return render(request, "io.html", scripts=scripts, outcomes=_outcomes(request), **context)
 
 

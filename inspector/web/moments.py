@@ -103,7 +103,9 @@ def day_times(shifts: Sequence[ShiftConfig], name: str, since_utc: str, until_ut
         return ()
     start, end = ordered[place[0]].start, ordered[(place[0] + 1) % len(ordered)].start
     first, last = parse_utc(since_utc), parse_utc(until_utc)
-    stretches = _stretches(max(first, last - LONGEST).replace(minute=0, second=0, microsecond=0), last)
+    # By whole hours: the next who asks finds the answer made.
+    since, until = (moment.replace(minute=0, second=0, microsecond=0) for moment in (max(first, last - LONGEST), last))
+    stretches = _stretches(since, until)
     return tuple(
         DayTimes(
             since_utc=iso(since)[:16],

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from inspector.errors import ConfigError, StoreError
 from inspector.record.reader import Reader
 from inspector.web.schemas import RecordOut, record_out
 
+_LOG = logging.getLogger(__name__)
 BATCH = 100
 POLL_S = 0.2
 PULSE_S = 5.0
@@ -169,6 +171,7 @@ class Publisher:
     def _complain(self, text: str) -> None:
         if text != self.trouble:
             print(text, file=sys.stderr, flush=True)
+            _LOG.warning("%s", text)
         self.trouble = text
 
 

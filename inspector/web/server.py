@@ -7,6 +7,7 @@ What it is: uvicorn with the settings this station needs. What it is not: the ap
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 from pathlib import Path
@@ -33,6 +34,8 @@ def serve(config: StationConfig, link_path: Path) -> None:
             server_header=False,
             timeout_graceful_shutdown=2,
         )
+        # Its own handlers write to standard error; the station's log is the root's.
+        logging.getLogger("uvicorn").propagate = True
         uvicorn.Server(settings).run(sockets=[listener])
 
 

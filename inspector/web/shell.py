@@ -6,6 +6,7 @@ event loop; one template environment for each language, since an environment's g
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,9 @@ from inspector.web.words import LANGUAGES, PSEUDO, Words, chosen_language
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 STATIC = HERE / "pages"
+# Scripts and style sheets lie under the hash of them all: a browser keeps them and never asks, until there are others.
+_EVERY_FILE = b"".join(path.name.encode() + path.read_bytes() for path in sorted(STATIC.iterdir()))
+STATIC_PATH = f"/static/{hashlib.sha256(_EVERY_FILE).hexdigest()[:12]}"
 DIAGONALS = (10.1, 12.1, 15.6, 18.5, 21.5, 24.0, 27.0, 32.0)
 THEMES = ("day", "night")
 # What every page runs; a page adds its own with `render(..., scripts=("live.js",))`.
@@ -63,7 +67,7 @@ class Shell:
     def render(self, request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
         """A page or fragment. Templates have `_`, `who`, `view`, `menu`, `path`, `open_station` and the context.
 
-        `scripts` of the context are the page's own modules under /static/; what they say comes along translated.
+        `scripts` of the context are the page's own modules of `pages`; what they say comes along translated.
         """
         view, who = view_of(request), _who(request)
         scripts = (*SHELL_SCRIPTS, *context.pop("scripts", ()))
@@ -122,6 +126,7 @@ def _environment(words: Words) -> jinja2.Environment:
     environment.globals.update(
         _=words,
         why=partial(reason_words, words),
+        static=STATIC_PATH,
         languages=LANGUAGES,
         themes=THEMES,
         diagonals=DIAGONALS,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 import shutil
 import sys
 import zipfile
@@ -23,10 +22,9 @@ from inspector.config import load_station
 from inspector.errors import StationError
 from inspector.jobs.context import JobContext
 from inspector.jobs.folder import JobFolder, write_json
+from inspector.logfile import without_secrets
 
 _LOG_TAIL = 2_000_000
-# user:password@ of a URL, and what stands behind words that mean a secret.
-_SECRET = re.compile(r"(://[^:/@\s\"]*:)[^@\s\"]+@|((?:password|token|secret)\w*\s*=\s*)\"[^\"]*\"", re.IGNORECASE)
 
 
 def backup(job: JobContext) -> dict[str, Any]:
@@ -81,14 +79,9 @@ def bundle(job: JobContext) -> dict[str, Any]:
             facts = {"kind": other.kind, "state": other.state, "by": other.by, "asked": other.asked_at_utc}
             packed.writestr(f"jobs/{other.id}.json", json.dumps(facts | {"trouble": other.trouble}, indent=1))
             packed.writestr(f"jobs/{other.id}.log", without_secrets(other.log()))
-        for path in sorted((work / "log").glob("station.log*")):
+        for path in sorted((work / "log").glob("*.log*")):
             packed.writestr(f"log/{path.name}", without_secrets(_tail(path)))
     return {"bytes": (job.out / "logs.zip").stat().st_size}
-
-
-def without_secrets(text: str) -> str:
-    """`text` with passwords of URLs, and values of keys that mean a secret, blanked out."""
-    return _SECRET.sub(lambda found: f"{found[1]}***@" if found[1] else f'{found[2]}"***"', text)
 
 
 def _versions() -> dict[str, Any]:

@@ -141,7 +141,7 @@ def _plain(inspection: Inspection) -> dict[str, Any]:
     return {
         "verdict": inspection.verdict.name,
         "score": None if inspection.score is None else round(float(inspection.score), 3),
-        "reasons": [reason.code for reason in inspection.reasons],
+        "reasons": list(dict.fromkeys(reason.code for reason in inspection.reasons)),
         "boxes": [[int(edge) for edge in defect.box_px] for defect in inspection.defects],
     }
 

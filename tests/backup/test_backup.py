@@ -16,8 +16,8 @@ from inspector.clock import SimulatedClock
 from inspector.config import load_station
 from inspector.errors import ConfigError, StationError, UsageError
 from inspector.jobs.folder import write_json
+from inspector.logfile import without_secrets
 from inspector.recipe_book import RecipeBook
-from inspector.work.keeping import without_secrets
 
 AT = "2026-03-01T10:00:00.000Z"
 STATION = """

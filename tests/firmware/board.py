@@ -57,6 +57,7 @@ class Board:
         self.deeds: list[tuple[int, str, int, int]] = []
         self.lease_ms = 500
         self._deframer = framing.Deframer()
+        self._frame = bytearray()
         self._lease_due = 1 << 62
         self._serial = 0
         # The cycle in which timer 1, the clock, was started: tick n of the clock begins TICK * n later. simavr starts
@@ -86,10 +87,14 @@ class Board:
         self.edges += self.chip.outputs()
         self.deeds += self.chip.stimuli()
         for at, byte in self.chip.sent():
-            for payload in self._deframer.feed(bytes([byte])):
+            self._frame.append(byte)
+            if byte:
+                continue
+            for payload in self._deframer.feed(bytes(self._frame)):
                 message = unpack(payload)
                 assert message is not None, payload.hex()
                 self.heard.append((at, message))
+            self._frame.clear()
 
     def run_ms(self, ms: float) -> None:
         self.run_to(self.chip.cycle + int(ms * MS))

@@ -446,6 +446,21 @@ def test_an_eye_that_is_still_stuck_after_the_reset_is_told_at_once() -> None:
     assert host.status().fault == Fault.EYE_STUCK
 
 
+def test_an_eye_blocked_under_another_unit_of_place_is_stuck_in_the_new_one() -> None:
+    host = Host()
+    host.configure(LINE | CLOCK)
+    host.run(100 * MS)
+    host.lib.host_eye(True)
+    host.run(5 * MS)
+    host.configure(LINE)
+    host.lib.host_encoder(PERIOD, False)
+    host.say(Lease(1, 60_000), Command(Order.RUN))
+    host.run(100 * MS)
+    assert host.status().fault == Fault.NONE
+    host.run(100 * MS)
+    assert host.status().fault == Fault.EYE_STUCK
+
+
 def test_an_old_configuration_leaves_nothing_behind() -> None:
     """Neither a window of the gate, nor a trigger, nor a row that could still be judged."""
     host = running(LINE | {Key.GUARD_COUNT: 1500, Key.CAMERA_COUNT: 600})

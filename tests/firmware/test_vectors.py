@@ -227,6 +227,9 @@ VECTORS = {
         at_ms={430: lambda side: [side.say(Judge(1, part, BAD, 2)) for part in (1, 2)]}, counters={"limited": 1},
         fault=Fault.NOT_CONFIRMED, confirmed=[3, 2],
     ),
+    "what names no sorter is not sorted, whatever else is configured": Vector(
+        [Why.EARNED], {1: [GOOD]}, settings=SORTER | {Key.CONSECUTIVE_UNKNOWN_STOP: 1500}, confirmed=[0]
+    ),
     "a good part needs no confirmation": Vector([Why.EARNED], {1: [GOOD]}, settings=CONFIRM, confirmed=[0]),
     "bin full": Vector(
         [Why.OPEN], {1: [GOOD]}, settings={Key.INPUTS: int(Input.BIN_FULL)}, fault=Fault.BIN_FULL, runs=False,

@@ -6,6 +6,7 @@ the firmware. Places are encoder counts at the eye. What it is not: a station (t
 
 from __future__ import annotations
 
+import ctypes
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,9 +30,10 @@ class Thing:
 
 
 class World:
-    """See the module. The belt follows the line-run output within `step` ticks, the ejector in `LEAD_MS`."""
+    """See the module. The belt follows the line-run output at once, the ejector in `LEAD_MS`; `step` is how often it is
+    looked at where nothing is due."""
 
-    def __init__(self, host: Host, settings: dict[Key, int], period: int, step: int = MS) -> None:
+    def __init__(self, host: Host, settings: dict[Key, int], period: int, step: int = 5 * MS) -> None:
         self.host = host
         self._gate_count = settings[Key.GATE_COUNT]
         self._passes = bool(settings[Key.ENERGISED_PASSES])
@@ -55,6 +57,9 @@ class World:
         self.on_seen: Callable[[tuple[int, int], list[Thing]], None] = lambda _number, _things: None
         self.confirms: Callable[[], bool] | None = None
         self._confirm_off: int | None = None
+        host.edges.clear()
+        self.runs = bool(host.outputs & LINE_RUN)
+        self.turn(False)
 
     # -- what the tests do -----------------------------------------------------------------------------------------
 
@@ -65,13 +70,19 @@ class World:
 
     def turn(self, backwards: bool, period: int | None = None) -> None:
         """The belt goes the other way, or at another speed, from the next count on."""
+        self._advance(self.host.now)
+        self._since = self.host.now
         self.period = period or self.period
-        self._move(-1 if backwards else 1)
+        self._direction = (-1 if backwards else 1) if self.runs else 0
+        self.host.lib.host_belt(self.period, (ctypes.c_uint32 * 0)(), 0)
+        self.host.lib.host_encoder(self.period if self._direction else 0, self._direction < 0)
 
     def run_to(self, tick: int) -> None:
         """Let the world go on; steps end where the eye may change."""
         while self.host.now < tick:
-            until = min(tick, self.host.now + self._step, self._next_boundary() if self._direction else tick)
+            # A belt that starts within a step could run past a boundary that was none before.
+            until = self._next_boundary() if self._direction else self.host.now + MS
+            until = min(tick, self.host.now + self._step, until)
             self.host.run_to(max(until, self.host.now + 1))
             self._settle()
 
@@ -85,6 +96,7 @@ class World:
     def power_cycled(self) -> None:
         """The controller begins anew; what lies under the eye was seen before."""
         self.number = 0
+        self.host.take()
         self._look_at_outputs()
 
     def quiet_eye(self, before: int, after: int) -> bool:
@@ -98,15 +110,9 @@ class World:
 
     # -- how it goes on --------------------------------------------------------------------------------------------
 
-    def _move(self, direction: int) -> None:
-        self._advance()
-        self._since = self.host.now
-        self._direction = direction if self.runs else 0
-        self.host.lib.host_encoder(self.period if self._direction else 0, self._direction < 0)
-
-    def _advance(self) -> None:
+    def _advance(self, tick: int) -> None:
         if self._direction:
-            counts = (self.host.now - self._since) // self.period
+            counts = (tick - self._since) // self.period
             self.place += counts * self._direction
             self._since += counts * self.period
             self.high = max(self.high, self.place)
@@ -120,7 +126,8 @@ class World:
         return self._since + counts * self.period
 
     def _settle(self) -> None:
-        self._advance()
+        self._look_at_outputs()
+        self._advance(self.host.now)
         new = []
         while self._coming and self._coming[0].front <= self.place:
             new.append(self._coming.popleft())
@@ -136,7 +143,6 @@ class World:
         if blocked != self._eye:
             self._eye = blocked
             self.host.lib.host_eye(blocked)
-        self._look_at_outputs()
         self._pass_gate()
         if self._confirm_off is not None and self.host.now >= self._confirm_off:
             self._confirm_off = None
@@ -157,11 +163,12 @@ class World:
         for tick, outputs in self.host.edges:
             if bool(outputs & GATE) != self._gate[-1][1]:
                 self._gate.append((tick + self._lead, bool(outputs & GATE)))
+            if bool(outputs & LINE_RUN) != self.runs:
+                self._advance(tick)
+                self._since = tick
+                self.runs = not self.runs
+                self._direction = int(self.runs)
         self.host.edges.clear()
-        runs = bool(self.host.outputs & LINE_RUN)
-        if runs != self.runs:
-            self.runs = runs
-            self._move(1)
 
     def _pass_gate(self) -> None:
         while self._to_gate:

@@ -68,7 +68,7 @@ def test_the_lines_controller_tells_what_came_of_it() -> None:
         def order(self, ask) -> None:  # type: ignore[no-untyped-def]
             ask(rig.bridge)
 
-    controller = RejectController(rig.bridge, Thread(), 20)  # type: ignore[arg-type]
+    controller = RejectController(rig.bridge, Thread(), {"ejector": (0, 20), "sorter_2": (2, 30)})  # type: ignore[arg-type]
     assert controller.numbers()["test_fire"] is None
     assert controller.take_fired() is None
     controller.fire("ejector")
@@ -82,6 +82,8 @@ def test_the_lines_controller_tells_what_came_of_it() -> None:
     controller.fire("ejector")
     rig.until(1800 * MS)
     assert controller.take_fired() == "not ready"
+    controller.fire("sorter_2")
+    assert controller.numbers()["test_fire"] == {"output": 2, "pulse_ms": 30, "answer": ""}
 
 
 def test_nothing_is_asked_of_a_controller_that_is_not_there_to_be_fired_later() -> None:
@@ -89,7 +91,7 @@ def test_nothing_is_asked_of_a_controller_that_is_not_there_to_be_fired_later() 
         port_error = "port /dev/ttyACM0: no such device"
 
     bridge = Rig([]).bridge
-    controller = RejectController(bridge, Thread(), 20)  # type: ignore[arg-type]
+    controller = RejectController(bridge, Thread(), {"ejector": (0, 20), "sorter_2": (2, 30)})  # type: ignore[arg-type]
     controller.fire("ejector")
     assert bridge.firing.last is None
     assert (controller.take_fired(), controller.take_fired()) == ("no answer", None)

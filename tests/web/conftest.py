@@ -3,16 +3,28 @@
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
 from .fakes import FakeLine, WebProcess, fill_store, make_config
 from .seen import FLAGS, Seen
 
+HERE = Path(__file__).parent
 
-@pytest.fixture(scope="module")
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Tests with the browser come last here: while it is there, no other test may run an event loop of its own."""
+    places = [at for at, item in enumerate(items) if item.path.parent == HERE]
+    ours = sorted((items[at] for at in places), key=lambda item: "browser" in item.fixturenames)
+    for at, item in zip(places, ours, strict=True):
+        items[at] = item
+
+
+@pytest.fixture(scope="package")
 def browser():
-    """Chromium. Not for the whole session: while it is there, no other test may run an event loop of its own."""
+    """Chromium, one for all tests of this folder: starting it takes seconds on a busy machine."""
     program = shutil.which("chromium")
     missing = "" if program else "the program chromium is not installed"
     try:
@@ -27,9 +39,9 @@ def browser():
         opened.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def house(tmp_path_factory):
-    """A line and a web process that the tests of a module share: starting one takes seconds on a busy machine."""
+    """A line and a web process that tests share which leave nothing behind in them."""
     folder = tmp_path_factory.mktemp("house")
     config = make_config(folder / "station")
     fill_store(config)

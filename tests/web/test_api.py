@@ -15,6 +15,7 @@ from inspector.web.app import create_app
 from inspector.web.auth import station_token
 from inspector.web.errors import CODES
 from inspector.web.server import _bind
+from inspector.web.shell import STATIC_PATH
 
 from .fakes import ALARM, FakeLine, fill_store, make_config, make_record, make_status, until
 
@@ -274,7 +275,9 @@ def test_nothing_leaves_the_host(web):
         text = file.read_text().replace("http://www.w3.org/2000/svg", "")
         assert "http://" not in text, file
         assert "https://" not in text, file
-        assert web.get(f"/static/{file.name}").status_code == 200
+        assert web.get(f"/static/{file.name}").headers["cache-control"] == "no-cache"
+        kept = web.get(f"{STATIC_PATH}/{file.name}")
+        assert (kept.status_code, "immutable" in kept.headers["cache-control"]) == (200, True)
 
 
 def test_a_foreign_host_name_is_turned_away_and_an_own_one_is_not(web):

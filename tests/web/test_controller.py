@@ -94,7 +94,7 @@ def test_the_queue_is_what_lies_between_eye_and_gate():
     rig = Rig([2000, 6000, 10_000])
     rig.start()
     until_true(rig, lambda: len(rig.bridge.queue()) == 1)
-    controller = RejectController(rig.bridge, Thread(), 40)
+    controller = RejectController(rig.bridge, Thread(), {})
     (part,) = controller.numbers()["parts"]
     assert part["part"] == 1
     assert part["phase"] in ("SEEN", "TRIGGERED")
@@ -108,5 +108,5 @@ def test_the_queue_is_what_lies_between_eye_and_gate():
 
 
 def test_before_it_has_spoken_there_is_nothing():
-    numbers = RejectController(Bridge(SETTINGS, 500), Thread(), 40).numbers()
+    numbers = RejectController(Bridge(SETTINGS, 500), Thread(), {}).numbers()
     assert (numbers["parts"], numbers["troubles"], numbers["mode"]) == ([], {}, None)

@@ -1,6 +1,7 @@
 """What holds on every page: sizes for fingers and distance, no clipped word, access for all, nothing from outside."""
 
 import os
+import statistics
 
 import pytest
 
@@ -38,21 +39,38 @@ def axe():
         return script.read()
 
 
+@pytest.fixture(scope="module")
+def tabs(browser, house):
+    """A tab for each language, in which one page after the other is opened: what they share comes once."""
+    found = {}
+    for language in ("zh", "pseudo"):
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        context.add_cookies([{"name": "lang", "value": language, "url": house[1].url}])
+        found[language] = context.new_page()
+    yield found
+    for page in found.values():
+        page.context.close()
+
+
 def open_at(browser, web, path, width=1280, height=800, **cookies):
     context = browser.new_context(viewport={"width": width, "height": height})
     context.add_cookies([{"name": name, "value": value, "url": web.url} for name, value in cookies.items()])
-    seen = Seen(context.new_page(), web.url + path)
+    return connected(context.new_page(), web.url + path)
+
+
+def connected(page, url):
+    seen = Seen(page, url)
     seen.wait_until("() => document.getElementById('connection').textContent !== '-'")
     return seen
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_page(browser, shared, axe, path):
+def test_every_page(shared, tabs, axe, path):
     """One page, opened once for each language, since a page takes a second of a core."""
     line, web = shared
     line.parts, line.alarms = lambda number: make_event(number, Verdict.REJECT), (ALARM,)
     for language in ("zh", "pseudo"):
-        seen = open_at(browser, web, path, lang=language)
+        seen = connected(tabs[language], web.url + path)
         if path == "/":
             seen.page.wait_for_selector("#alarm-list button")
             seen.page.wait_for_selector("#reject-list button")
@@ -67,7 +85,6 @@ def test_every_page(browser, shared, axe, path):
         assert all(url.startswith((web.url, "blob:")) for url in seen.asked), seen.asked
         # Of a picture that is lost the live page's list says so; and the last address is nowhere.
         assert path in ("/", "/nowhere") or seen.troubles == []
-        seen.page.context.close()
 
 
 def check_targets(seen, path):
@@ -134,21 +151,60 @@ def test_words_are_read_from_where_people_stand(browser, shared, width, height):
     seen.page.context.close()
 
 
-def test_a_cold_live_page_is_small_on_the_wire(browser, shared):
-    _, web = shared
-    context = browser.new_context()
+# When the page has its first verdict, and when that part's picture was drawn; ms since the navigation began.
+USABLE = """() => {
+    const seen = (window.usable = {});
+    const look = () => {
+        const now = performance.now(), picture = document.getElementById("picture");
+        if (document.body?.dataset.mode === "verdict") seen.verdict ??= now;
+        if (picture?.width > 300 && !picture.classList.contains("empty")) seen.picture ??= now;
+        if (!(seen.verdict && seen.picture)) requestAnimationFrame(look);
+    };
+    look();
+}"""
+
+
+LOADED = "() => performance.getEntriesByType('navigation')[0].loadEventEnd"
+
+
+def cold(browser, url, ready):
+    """Open a page as a panel that was never here; `ready` of it when it comes, and what came over the wire, in KB."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
+    page.add_init_script(f"({USABLE})()")
     devtools = context.new_cdp_session(page)
     devtools.send("Network.enable")
+    devtools.send("Network.setCacheDisabled", {"cacheDisabled": True})
     kinds, sizes = {}, {}
     devtools.on("Network.responseReceived", lambda told: kinds.update({told["requestId"]: told["response"]["url"]}))
     devtools.on("Network.loadingFinished", lambda told: sizes.update({told["requestId"]: told["encodedDataLength"]}))
-    page.goto(web.url)
-    page.wait_for_function("() => document.getElementById('connection').textContent === 'connected'")
-    page.wait_for_selector("#reject-list button")
+    page.goto(url)
+    found = page.wait_for_function(ready, timeout=20_000).json_value()
+    if "reject-list" in page.content():
+        page.wait_for_selector("#reject-list button")
     pictures = sum(size for key, size in sizes.items() if "/images/" in kinds[key])
     rest = sum(sizes.values()) - pictures
-    print(f"cold live page: {rest / 1024:.1f} KB in {len(sizes)} answers, and {pictures / 1024:.1f} KB of pictures")
-    assert len(sizes) > 8
-    assert rest <= 60 * 1024
     context.close()
+    return found, rest / 1024, len(sizes)
+
+
+def test_a_cold_live_page_is_usable_at_once_and_small_on_the_wire(browser, shared):
+    """Against the smallest page of the same server, an icon, opened in turn: what the browser and the machine cost."""
+    line, web = shared
+    line.parts = lambda number: make_event(number, Verdict.REJECT if number % 3 == 0 else Verdict.PASS)
+    took = {"verdict": [], "picture": [], "icon": []}
+    for _ in range(3):
+        found, _, _ = cold(browser, f"{web.url}/static/icon.svg", LOADED)
+        took["icon"].append(found)
+        usable, kb, answers = cold(
+            browser, web.url, "() => window.usable.verdict && window.usable.picture && window.usable"
+        )
+        took["verdict"].append(usable["verdict"])
+        took["picture"].append(usable["picture"])
+        assert answers > 8
+        assert kb <= 60
+    ms = {name: statistics.median(times) for name, times in took.items()}
+    print(f"cold live page: {ms}, {kb:.1f} KB without pictures in {answers} answers")
+    usable = max(ms["verdict"], ms["picture"])
+    # 1.5 s on a machine that is ours alone; beside others as many times an icon's as there.
+    assert usable <= 1500 or usable <= 15 * ms["icon"]

@@ -54,7 +54,7 @@ def test_without_a_plc_the_page_says_so_and_shows_the_controller_and_its_outputs
     assert "there is no [plc] in its station file" in page
     assert 'id="link-clock_error_us"' in page
     assert 'id="io-registers"' not in page
-    assert "/static/io.js" not in page
+    assert "/io.js" not in page
     assert 'id="force"' not in page
     assert re.findall(r'data-output="(\w+)"', page) == ["ejector"]
     assert '<td>FIRED</td><td class="long">told</td><td class="number">10</td>' in page

@@ -2,9 +2,11 @@
 
 import contextlib
 import shutil
+import statistics
 from dataclasses import replace
 
 import cv2
+import psutil
 import pytest
 
 from inspector.clock import SystemClock
@@ -152,9 +154,16 @@ def test_nothing_is_cut_off_and_buttons_are_large_enough(browser, station, size,
     context.close()
 
 
+def wait_for_quiet(timeout_s=60):
+    """Until the machine has a core to spare; a time that is taken beside others is theirs as well."""
+    busy = [psutil.cpu_percent(0.1)]
+    while min(busy[-2:]) > 40 and len(busy) < timeout_s / 0.1:
+        busy.append(psutil.cpu_percent(0.1))
+
+
 @pytest.mark.soak
 def test_a_million_records_in_the_browser(browser, tmp_path):
-    """From the click to the last of the page's load event; the limits of issue 6."""
+    """From the click to the end of the page's load event, median of seven; the limits of issue 6."""
     config = make_config(tmp_path / "station")
     path = config.folder / "data/records.sqlite"
     path.parent.mkdir()
@@ -175,11 +184,12 @@ def test_a_million_records_in_the_browser(browser, tmp_path):
     try:
         for address, limit in pages.items():
             times = []
-            for _ in range(4):
+            for _ in range(7):
+                wait_for_quiet()
                 assert page.goto(web.url + address).status == 200
                 times.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
-            took[address] = (min(times), limit)
-            print(f"{took[address][0]:7.0f} ms (at most {limit})  {address}")
+            took[address] = (statistics.median(times), limit)
+            print(f"{took[address][0]:7.0f} ms (at most {limit}), {min(times):.0f} at best  {address}", flush=True)
     finally:
         web.close()
         page.close()

@@ -23,7 +23,7 @@ from inspector.record.store import Store
 from inspector.teach import TeachOptions, teach
 from inspector.teach.pictures import list_pictures
 from inspector.types import CodeRead, Defect, Measurement, Pose, Verdict
-from inspector.web import export, finding
+from inspector.web import export, finding, moments
 from inspector.web.app import create_app
 from inspector.web.asking import Asked
 from inspector.web.roles import Role
@@ -174,6 +174,7 @@ def test_times_are_the_station_s_or_utc_and_never_the_browser_s(web, monkeypatch
     try:
         monkeypatch.setenv("TZ", "Asia/Kolkata")
         time.tzset()
+        moments._stretches.cache_clear()
         page = web.get(f"/parts/{FIRST | 3}").text
         assert "2026-03-01 15:30:03" in page
         assert "UTC+05:30" in page
@@ -188,6 +189,7 @@ def test_times_are_the_station_s_or_utc_and_never_the_browser_s(web, monkeypatch
     finally:
         monkeypatch.undo()
         time.tzset()
+        moments._stretches.cache_clear()
 
 
 @pytest.mark.parametrize(

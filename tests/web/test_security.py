@@ -104,9 +104,9 @@ def test_what_an_address_says_is_never_markup_on_a_page(web):
             assert EVIL not in answer.text, (page, name)
 
 
-def test_names_labels_and_serials_with_markup_are_shown_as_they_are_and_do_nothing(browser, house, shared):
-    line, web = shared
-    store = house[0].server.path.parent / "station"
+def test_names_labels_and_serials_with_markup_are_shown_as_they_are_and_do_nothing(browser, station):
+    line, web = station
+    store = line.server.path.parent / "station"
     inspection = make_record(50, Verdict.REJECT).inspection
     defect = Defect(label=EVIL, score=2.0, threshold=1.0, box_px=(1, 2, 30, 40))
     evil = replace(
@@ -120,8 +120,9 @@ def test_names_labels_and_serials_with_markup_are_shown_as_they_are_and_do_nothi
     line.alarms = (replace(ALARM, text=EVIL, advice=EVIL),)
     line.more = {"camera_trouble": EVIL, "station": EVIL, "recipe_id": EVIL}
     context = browser.new_context()
-    for path in [page.path for page in menu.MENU]:
-        seen = Seen(context.new_page(), web.url + path)
+    page = context.new_page()
+    for path in [one.path for one in menu.MENU]:
+        seen = Seen(page, web.url + path)
         seen.wait_until("() => document.getElementById('connection').textContent === 'connected'")
         if path == "/":
             seen.page.wait_for_selector("#reject-list button")
@@ -132,7 +133,6 @@ def test_names_labels_and_serials_with_markup_are_shown_as_they_are_and_do_nothi
             None,
             0,
         ], path
-        seen.page.close()
     context.close()
 
 

@@ -298,3 +298,32 @@ def test_alarms_and_reasons_of_the_line_are_said_in_the_reader_s_language(browse
     seen.page.goto(f"{web.url}/health")
     assert words(WORDS["controller_eye_stuck"].advice) in seen.page.inner_text("main")
     context.close()
+
+
+def test_a_browser_whose_clock_is_wrong_by_a_day_shows_the_station_s_time_and_knows_what_is_old(browser, station):
+    line, web = station
+    line.parts = make_event
+    context = browser.new_context(timezone_id="UTC")
+    page = context.new_page()
+    # 25 h and 7 min ahead; how long ago something was is told by a clock that only counts.
+    page.add_init_script(
+        "{ const Real = Date, ahead = 90_420_000;"
+        " window.Date = class extends Real {"
+        " constructor(...given) { given.length ? super(...given) : super(Real.now() + ahead); }"
+        " static now() { return Real.now() + ahead; } }; }"
+    )
+    seen = Seen(page, web.url)
+    seen.wait_for_word("PASS")
+    shown = [int(part) for part in seen.text("clock").split(":")]
+    really = SystemClock().utc()[11:19].split(":")
+    apart = abs((shown[0] - int(really[0])) * 60 + shown[1] - int(really[1]))
+    assert min(apart, 1440 - apart) <= 1
+    assert page.evaluate("() => Math.abs(Date.now() - performance.timeOrigin) > 80_000_000")  # it was wrong
+    web.signal(signal.SIGSTOP)
+    seen.wait_for_word("NO CONNECTION", timeout_s=5)
+    since = seen.text("detail")
+    assert f" {shown[0]:02d}:" in since or f" {(shown[0] + 1) % 24:02d}:" in since
+    web.signal(signal.SIGCONT)
+    seen.wait_for_word("PASS")
+    assert seen.troubles == []
+    context.close()

@@ -29,6 +29,10 @@ export function element(/** @type {string} */ tag, /** @type {string} */ said, k
 /** What was heard, and when (performance.now). */
 export const heard = { at: -Infinity, since: new Date(), status: /** @type {any} */ (null), line: /** @type {any} */ (null) };
 
+/** The station's time, as far as it was told: a browser's own clock may be wrong by hours. */
+let ahead = Date.now() - performance.now();
+export const stationTime = () => new Date(performance.now() + ahead);
+
 /** Where the page stands: "offline", "down" (no line), or "" when what the status says is of now. */
 export function mode() {
   if (performance.now() - heard.at > SILENCE_MS) return "offline";
@@ -53,11 +57,13 @@ async function take(/** @type {ArrayBuffer} */ data, /** @type {WebSocket} */ fr
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
   if (header.kind === "status") {
     [heard.line, heard.status] = [header.line, header.status];
+    const told = Date.parse(header.status?.at_utc) + 1000 * header.line.status_age_s - performance.now();
+    if (Number.isFinite(told)) ahead = told;
     for (const listener of listeners) listener.status(header);
   }
   if (header.kind === "part") for (const listener of listeners) await listener.part(header, data.slice(4 + length));
   if (from !== socket) return;
-  if (header.kind === "status" || heard.line !== null) [heard.at, heard.since] = [performance.now(), new Date()];
+  if (header.kind === "status" || heard.line !== null) [heard.at, heard.since] = [performance.now(), stationTime()];
   if (from.readyState === WebSocket.OPEN) from.send("a");
   watchAll();
 }
@@ -79,10 +85,10 @@ function connect() {
 }
 
 setInterval(() => {
-  const now = performance.now();
+  const at = performance.now();
   // This page slept (a suspended panel, a hidden tab): what waits in the connection is of then, not of now.
-  if (now - ticked > SILENCE_MS) socket?.close();
-  ticked = now;
+  if (at - ticked > SILENCE_MS) socket?.close();
+  ticked = at;
   watchAll();
 }, TICK_MS);
 // After the modules of the page, which listen.

@@ -60,7 +60,7 @@ class ImageEditor extends HTMLElement {
     this.stage.append(this.picture, this.board);
     this.append(this.tools, this.stage);
     this.picture.onload = () => this.fit();
-    this.picture.onerror = () => { this.stage.dataset.trouble = _("There is no taught picture of this model."); };
+    this.picture.onerror = () => { this.picture.hidden = true; this.stage.dataset.trouble = _("There is no taught picture of this model."); };
     this.picture.src = this.getAttribute("src") ?? "";
     new ResizeObserver(() => this.fit()).observe(this.stage);
     const at = (/** @type {PointerEvent} */ event) => {

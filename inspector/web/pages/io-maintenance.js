@@ -2,7 +2,7 @@
 // Maintenance on the page of inputs and outputs: an output fired, a signal of the PLC forced, each by a long hold.
 // What it is not: any authority: the line, and the controller after it, refuse what must not be.
 
-import { _, byId, heard, listen, mode, text, time } from "./channel.js";
+import { _, byId, heard, listen, mode, stationTime, text, time } from "./channel.js";
 import { heldToDo } from "./hold.js";
 
 let busy = false;
@@ -41,7 +41,7 @@ function watch() {
 maintenance.addEventListener("click", () => { void ask({ what: left() === null ? "begin" : "end" }); });
 for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("#io-outputs button"))) {
   const output = button.dataset.output;
-  heldToDo(button, ready, () => { void ask({ what: "fire", output }, _("{output} was fired at {time}.", { output, time: time(new Date()) })); });
+  heldToDo(button, ready, () => { void ask({ what: "fire", output }, _("{output} was fired at {time}.", { output, time: time(stationTime()) })); });
 }
 if (chosen !== null) {
   const wanted = () => /** @type {HTMLOptionElement} */ (chosen.selectedOptions[0]).dataset;

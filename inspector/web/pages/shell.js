@@ -2,7 +2,7 @@
 // The bar of every page: station, recipe, state, connection, clock, who; and what must be seen on every page: outputs
 // that a person forces, parts that pass unchecked, a login that has ended. What it is not: a place for verdicts (live.js).
 
-import { _, byId, heard, listen, mode, text, time } from "./channel.js";
+import { _, byId, heard, listen, mode, stationTime, text, time } from "./channel.js";
 
 export const STATE_WORDS = /** @type {Record<string, string>} */ ({
   Stopped: _("Stopped"), Idle: _("Ready"), Execute: _("Running"), Held: _("Held"), Aborted: _("Aborted"),
@@ -48,7 +48,7 @@ function watch() {
   const connection = byId("connection");
   text("connection", now === "offline" ? _("offline") : now === "down" ? _("no line") : _("connected"));
   connection.className = now ? "chip alarm" : "chip";
-  text("clock", time(new Date()));
+  text("clock", time(stationTime()));
   if (heard.status !== null) {
     const state = heard.status.state;
     text("state", STATE_WORDS[state] ?? state);
