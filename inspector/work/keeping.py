@@ -72,8 +72,10 @@ def bundle(job: JobContext) -> dict[str, Any]:
         packed.writestr("status.json", json.dumps(job.arguments.get("status"), indent=1))
         packed.writestr("versions.json", json.dumps(_versions(), indent=1))
         recipes = config.path(config.station.recipe).parent.glob("*.toml")
-        for path in sorted({job.station.resolve(), *(path.resolve() for path in recipes)}):
-            packed.writestr(f"settings/{path.name}", without_secrets(path.read_text("utf-8", "replace")))
+        settings = {"settings": [job.station.resolve()], "settings/recipes": sorted(path.resolve() for path in recipes)}
+        for folder, paths in settings.items():
+            for path in paths:
+                packed.writestr(f"{folder}/{path.name}", without_secrets(path.read_text("utf-8", "replace")))
         for other in JobFolder(work / "jobs").all():
             job.step("packing", 0, 1)
             facts = {"kind": other.kind, "state": other.state, "by": other.by, "asked": other.asked_at_utc}
