@@ -156,6 +156,7 @@ class Bridge:
 
     def reopened(self, now_ns: int) -> None:
         """The port was opened anew: whoever is at its other end must introduce himself."""
+        self.firing.lose()
         self._linked = False
         self._next_greet_ns = now_ns
 
@@ -293,8 +294,7 @@ class Bridge:
         if now_ns < self._next_read_ns:
             return
         yield from boot.overwritten()
-        number = boot.missing()
-        if number is not None:
+        if (number := boot.missing()) is not None:
             self._next_read_ns = now_ns + _READ_NS
             self.counters.reread += 1
             self._send(wire.Read(number, _READ_ROWS))

@@ -54,10 +54,15 @@ class Firing:
             self._serial = max(self._serial + 1, now_ns // 1000) % 65_535 + 1
             self._until_ns, self._next_ns = now_ns + _GIVE_UP_NS, now_ns
         if now_ns >= self._until_ns:
-            self.last = replace(self.last, answer=NO_ANSWER)
+            self.lose()
         elif linked and now_ns >= self._next_ns:
             self._next_ns = now_ns + _RESEND_NS
             yield Fire(self._serial, self.last.output, self.last.pulse_ms)
+
+    def lose(self) -> None:
+        """The port went: what was asked on it and not answered is not asked on the next one."""
+        if self.last is not None and not self.last.answer:
+            self.last = replace(self.last, answer=NO_ANSWER)
 
     def hear(self, fired: Fired) -> None:
         """The controller's answer."""

@@ -49,6 +49,18 @@ def test_a_question_that_was_not_answered_is_given_up_and_never_asked_late() -> 
     assert rig.belt.gate == []
 
 
+def test_what_was_asked_as_the_port_went_is_not_fired_when_it_is_back() -> None:
+    rig = Rig([], settings=SORTER)
+    rig.until(1300 * MS)
+    rig.bridge.firing.ask(0, 20)
+    rig.bridge.reopened(rig.now_ns)
+    rig.until(2000 * MS)
+    assert rig.bridge.linked
+    assert rig.bridge.firing.last is not None
+    assert rig.bridge.firing.last.answer == "NO_ANSWER"
+    assert rig.belt.gate == []
+
+
 @pytest.mark.parametrize(("output", "pulse_ms", "named"), [(4, 10, "output is 4"), (0, 0, "pulse_ms is 0")])
 def test_what_cannot_be_is_named(output: int, pulse_ms: int, named: str) -> None:
     rig = Rig([])
