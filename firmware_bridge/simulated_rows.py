@@ -92,7 +92,6 @@ class Rows:
         """This part is not let through, for this reason unless there is one already."""
         if part.phase is not Phase.DECIDED and part.held is Why.OPEN:
             part.held = why
-            self.tell(part)
 
     def spaced(self, before: PartState | None, count: int, spacing: int) -> Why:
         """Whether a part seen at `count` comes too close after the one before it, which is then held too."""

@@ -115,9 +115,13 @@ class Sorters:
     def fire(self, part: PartState, allowed: bool, now_ns: int) -> None:
         """The part comes near its sorter: fire it if that is wired, allowed and not too late."""
         number, start = part.eject, self.start(part, now_ns)
-        wired = self._place.config[Key(Key.EJECT_1_COUNT + 5 * (number - 1))]
         part.eject = 0
-        if allowed and wired and self._place.count_at(now_ns) < start and self._sorters[number - 1].fire(start):
+        if (
+            allowed
+            and self.wired(number)
+            and self._place.count_at(now_ns) < start
+            and self._sorters[number - 1].fire(start)
+        ):
             part.confirmed = Confirmed.SORTED
 
     @property

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from typing import Any
 
+from firmware_bridge.plc.trace import ORDERS
 from inspector.errors import StoreError
 from inspector.link.client import LinkClient
 from inspector.people.audit import Actor, append, page
@@ -18,7 +19,6 @@ from inspector.people.store import WebStore
 
 LOOK_S = 0.5
 BY = "plc"
-ORDERS = 32  # as many as the line tells of
 
 
 class PlcOrders:
