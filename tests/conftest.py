@@ -19,7 +19,14 @@ WALL = (
     "tests/test_plc",
     "tests/firmware/test_pty",
 )
-WALL += ("tests/test_web_beside", "tests/test_kill_and", "tests/test_supervisor", "tests/camera/", "tests/test_command")
+WALL += (
+    "tests/record/test_million",
+    "tests/test_web_beside",
+    "tests/test_kill_and",
+    "tests/test_supervisor",
+    "tests/camera/",
+    "tests/test_command",
+)
 
 
 def pytest_collection_modifyitems(items):
