@@ -233,7 +233,7 @@ class StationSection(Section):
 
 
 class StationConfig(Section):
-    """The whole station file; `folder` is where it lies, and relative paths start there."""
+    """The whole station file, which is `file`; `folder` is where it lies, and relative paths start there."""
 
     station: StationSection = StationSection()
     camera: CameraConfig = CameraConfig()
@@ -247,6 +247,7 @@ class StationConfig(Section):
     plc: PlcConfig | None = None
     simulation: SimulationConfig | None = None
     folder: Path = Field(default=Path("."), exclude=True)
+    file: Path = Field(default=Path("station.toml"), exclude=True)
 
     def path(self, relative: str) -> Path:
         """`relative` as a path that starts at the station file's folder."""
@@ -283,6 +284,7 @@ def parse(schema: type[S], tables: dict[str, Any], path: Path) -> S:
 def load_station(path: Path) -> StationConfig:
     """The station file at `path`; raises ConfigError."""
     tables = load_toml(path)
-    if "folder" in tables:
-        raise ConfigError(f"{path}: unknown key 'folder'")
-    return parse(StationConfig, tables | {"folder": path.parent}, path)
+    for own in ("folder", "file"):
+        if own in tables:
+            raise ConfigError(f"{path}: unknown key '{own}'")
+    return parse(StationConfig, tables | {"folder": path.parent, "file": path}, path)

@@ -12,8 +12,6 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-import numpy as np
-
 from firmware_bridge.events import Event
 from firmware_bridge.plc.events import PlcEvent
 from inspector.camera import Guard
@@ -31,8 +29,9 @@ from inspector.plc_side import PlcSide
 from inspector.recipe import find_recipe
 from inspector.recipe_change import Changed, RecipeChange
 from inspector.record.recorder import Recorder
+from inspector.set_up import SetUp
 from inspector.state import Cause, State
-from inspector.telling import part_event
+from inspector.telling import part_event, spread
 from inspector.threads import CameraThread, Inbox
 from inspector.types import Counts, Frame, Inspection, InspectionRecord, StationStatus, Verdict
 from inspector.upkeep import Upkeep
@@ -81,6 +80,8 @@ class Running:
         self._last_part_id: int | None = None
         self._without_picture = 0
         self.first_judged_ns: int | None = None
+        camera = (config.camera, clock, crew.camera, crew.camera_thread)
+        self._set_up = SetUp(*camera, crew.link) if crew.link is not None else None
         self._on_closed = passage.on_closed
         self._on_judged = passage.on_judged
         passage.on_closed = self._closed
@@ -137,6 +138,8 @@ class Running:
         if self._autostart and self._passage.state is State.IDLE and self._crew.camera.wait_connected(0.0):
             self._autostart = False
             self._passage.order(Cause.START)
+        if self._set_up is not None:
+            self._set_up.look(self._crew.side.left_s() is not None)
         if self._crew.link is not None:
             self._obey(self._crew.link)
             self._crew.link.publish_status(self.status())
@@ -174,6 +177,8 @@ class Running:
             return self._passage.acknowledge(asked.command.argument)
         if what == "maintenance":
             return self._crew.side.command(asked.command.argument)
+        if what == "camera" and self._set_up is not None:
+            return self._set_up.command(asked.command.argument, self._crew.side.left_s() is not None)
         if what == "start" and self._crew.side.left_s() is not None:
             return "start is refused in maintenance: end it first"
         return self._passage.order(Cause(what)) or ""
@@ -247,8 +252,8 @@ class Running:
             recipe_rev=self._line.recipe.revision,
             counts=self._counts(),
             alarms=passage.alarms.all(),
-            latency_ms=_spread(self._took_ms),
-            slack_ms=_spread(self._slack_ms),
+            latency_ms=spread(self._took_ms),
+            slack_ms=spread(self._slack_ms),
             link=crew.controller.numbers(),
             queues={
                 "frames": {"dropped": self._inbox.frames_dropped, "strays": passage.strays},
@@ -288,10 +293,3 @@ class Running:
         crew.recorder.close()
         if crew.link is not None:
             crew.link.close()
-
-
-def _spread(values: deque[float]) -> dict[str, float]:
-    if not values:
-        return {}
-    p50, p99 = np.percentile(np.fromiter(values, float), [50, 99])
-    return {"p50": round(float(p50), 2), "p99": round(float(p99), 2), "min": round(min(values), 2)}

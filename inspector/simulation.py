@@ -161,7 +161,8 @@ class World:
     def in_field(self, at_ns: int) -> list[PhysicalPart]:
         """The parts that lie wholly or half in the camera's field, nearest to its middle first."""
         place = self.place_um(at_ns) - self._controller.camera_tick * self._controller.tick_um
-        near = [part for part in self.on_belt if abs(place - part.front_um) < PART_UM]
+        # A copy, made in one go: while the belt stands the camera's set-up looks from a thread of its own.
+        near = [part for part in self.on_belt.copy() if abs(place - part.front_um) < PART_UM]
         return sorted(near, key=lambda part: abs(place - part.front_um))
 
     def settle(self, now_ns: int) -> None:

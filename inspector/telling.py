@@ -7,6 +7,9 @@ Line thread.
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
+
+import numpy as np
 
 from inspector.inference.heat import HeatMap
 from inspector.link.messages import Heat, PartEvent
@@ -26,6 +29,14 @@ def part_event(inspection: Inspection, counts: Counts, at_utc: str, heat: HeatMa
         measurements=inspection.measurements if watched else (),
         heat=None if heat is None else _told(heat),
     )
+
+
+def spread(values: Collection[float]) -> dict[str, float]:
+    """Median, 99th percentile and least of what was measured, in its unit; empty where there is nothing yet."""
+    if not values:
+        return {}
+    p50, p99 = np.percentile(np.fromiter(values, float), [50, 99])
+    return {"p50": round(float(p50), 2), "p99": round(float(p99), 2), "min": round(min(values), 2)}
 
 
 def _told(heat: HeatMap) -> Heat:

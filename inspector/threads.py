@@ -13,9 +13,12 @@ from contextlib import suppress
 
 from firmware_bridge.events import Event
 from firmware_bridge.plc.events import PlcEvent
-from inspector.camera.base import Camera
+from inspector.camera.guard import Guard
+from inspector.clock import perf_ns
 from inspector.errors import CameraError, CameraLost, FrameTimeout
 from inspector.types import Frame
+
+FREE_FPS = 30
 
 
 class Inbox:
@@ -48,9 +51,13 @@ class Inbox:
 
 
 class CameraThread(threading.Thread):
-    """Waits for frames. The camera reopens by itself (`camera.guard`); what it could not say is counted there."""
+    """Waits for frames. The camera reopens by itself (`camera.guard`); what it could not say is counted there.
 
-    def __init__(self, camera: Camera, inbox: Inbox, failed: Callable[[BaseException], None]) -> None:
+    While it is `free` its frames go to `show`: they are for a person who sets the camera up, belong to no part and
+    never come to the inbox. A camera that waits for triggers is then made to expose `FREE_FPS` times a second.
+    """
+
+    def __init__(self, camera: Guard, inbox: Inbox, failed: Callable[[BaseException], None]) -> None:
         super().__init__(name="camera", daemon=True)
         self._camera = camera
         self._inbox = inbox
@@ -58,6 +65,8 @@ class CameraThread(threading.Thread):
         self._stopping = threading.Event()
         self.lost = False
         self.trouble = ""
+        self.free = False
+        self.show: Callable[[Frame], None] = lambda _frame: None
 
     def stop(self) -> None:
         """End after the present wait."""
@@ -68,9 +77,13 @@ class CameraThread(threading.Thread):
         try:
             while not self._stopping.is_set():
                 try:
-                    frame = self._camera.next_frame(0.2)
-                    self.lost = False
-                    self._inbox.put_frame(frame)
+                    if self.free != self._camera.free:
+                        self._camera.free = self.free
+                        self._camera.arm()
+                    if self._camera.free:
+                        self._show_one()
+                    else:
+                        self._inbox.put_frame(self._next())
                 except FrameTimeout:
                     continue
                 except CameraLost as why:
@@ -79,3 +92,15 @@ class CameraThread(threading.Thread):
                     self.trouble = str(why)
         except Exception as why:  # noqa: BLE001 - the outermost line of the thread
             self._failed(why)
+
+    def _next(self) -> Frame:
+        frame = self._camera.next_frame(0.2)
+        self.lost = False
+        return frame
+
+    def _show_one(self) -> None:
+        due_ns = perf_ns() + 1_000_000_000 // FREE_FPS
+        paced = self._camera.expose()
+        self.show(self._next())
+        if paced:
+            self._stopping.wait(max(0, due_ns - perf_ns()) / 1e9)

@@ -69,6 +69,8 @@ LEVELS = {
     "simulated_plc": 8,
     "connecting": 9,
     "telling": 7,
+    "set_up": 8,
+    "exposure": 5,
     "station": 8,
     "fast": 8,
     "running": 8,
@@ -84,7 +86,7 @@ LEVELS = {
 MAY_SHARE = {8, 9}
 WEB_MAY = {"types", "errors", "clock", "config", "recipe", "link", "record", "people", "web", "spc", "agreement"}
 WEB_MAY |= {"alarms", "logfile", "jobs", "recipe_book", "recipe_changes", "uploads", "teaching_sets", "calibrated"}
-WEB_MAY |= {"outputs"}
+WEB_MAY |= {"outputs", "exposure"}
 READ_SIDE = {"reader", "rows", "asked", "search", "sums", "quarters", "pictures", "nearest"}
 ONLY_IN = {
     "cv2": {

@@ -14,7 +14,8 @@ from inspector.camera.asked import AskedCamera
 from inspector.camera.base import Camera, CameraCounters, Scene, TriggeredCamera
 from inspector.camera.checks import Checked, Finish, driven
 from inspector.camera.folder import FolderCamera
-from inspector.camera.guard import Guard, GuardLimits
+from inspector.camera.guard import Guard
+from inspector.camera.guard_limits import GuardLimits
 from inspector.camera.opencv import OpenCvCamera
 from inspector.camera.simulated import Draw, SimulatedCamera, no_faults
 from inspector.clock import Clock

@@ -42,12 +42,29 @@ class AskedCamera(OpenCvCamera):
     def open(self) -> None:
         """See `base`; raises CameraError where the camera keeps its own exposure time."""
         super().open()
-        if "exposure=" in self._settings["refused"]:
+        if trouble := self._no_fixed_exposure():
             self.close()
-            raise CameraError(
-                f"camera {self.name!r}: does not take exposure_time_us = {self._config.exposure_time_us}: it cannot be "
-                "said when its exposures begin, so it cannot be triggered by software"
-            )
+            raise CameraError(trouble)
+
+    def adjust(self, config: CameraConfig) -> None:
+        """See `base`."""
+        before = self._config
+        try:
+            _check(config)
+        except ConfigError as why:
+            raise CameraError(f"camera {self.name!r}: {why}") from None
+        super().adjust(config)
+        if trouble := self._no_fixed_exposure():
+            super().adjust(before)
+            raise CameraError(trouble)
+
+    def _no_fixed_exposure(self) -> str:
+        if "exposure_time_us=" not in self._settings["refused"]:
+            return ""
+        return (
+            f"camera {self.name!r}: does not take exposure_time_us = {self._config.exposure_time_us}: it cannot be "
+            "said when its exposures begin, so it cannot be triggered by software"
+        )
 
     def close(self) -> None:
         """See `base`; who waits for a picture is told."""

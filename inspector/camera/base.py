@@ -13,6 +13,8 @@ The contract
                     FrameTimeout   none in time; the camera is well.
                     CameraLost     the source is gone; `open` may bring it back. Raised until it does.
                     CameraError    one exposure came to nothing (named in the message); the camera is well.
+  adjust(config)  takes exposure and gain of `config`: at once if it is open, and at every later `open`. What the source
+                  would not do is in `settings`. Raises CameraError, and keeps what it had, if it cannot work with them.
   close()         lets go of the source; may be called twice, and in any state.
   settings()      what the source really does, by name; `refused` names what it would not do.
 Every frame has a `frame_id` that counts this camera's exposures from 1 (a gap is a lost exposure), `exposed_at_ns` on
@@ -24,6 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from inspector.config import CameraConfig
 from inspector.types import Frame, Pixels
 
 
@@ -40,6 +43,10 @@ class Camera(Protocol):
 
     def next_frame(self, timeout_s: float) -> Frame:
         """The next frame; raises FrameTimeout, CameraLost or CameraError."""
+        ...
+
+    def adjust(self, config: CameraConfig) -> None:
+        """Take exposure and gain of `config`."""
         ...
 
     def close(self) -> None:

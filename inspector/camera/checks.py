@@ -17,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from inspector.camera.base import Camera, CameraCounters, TriggeredCamera
+from inspector.config import CameraConfig
 from inspector.errors import CameraError
 from inspector.types import Frame, FrameStatus
 
@@ -41,6 +42,14 @@ class FrameChecks:
         """The camera was opened anew and counts from 1 again; its pixels are still compared with the last ones."""
         if self._before is not None:
             self._before = replace(self._before, frame_id=0)
+        self.repeats_in_a_row = 0
+
+    def skip(self, frame: Frame) -> None:
+        """A frame of the set-up, which nobody judges: the next one follows on it."""
+        self._before = frame
+        self.counters.frames += 1
+        if self._pixels:
+            self._digests.append(digest(frame))
         self.repeats_in_a_row = 0
 
     def examine(self, frame: Frame) -> Frame:
@@ -121,6 +130,10 @@ class Checked:
     def next_frame(self, timeout_s: float) -> Frame:
         """See `base`."""
         return self._finish(self._checks.examine(self._camera.next_frame(timeout_s)))
+
+    def adjust(self, config: CameraConfig) -> None:
+        """See `base`."""
+        self._camera.adjust(config)
 
     def close(self) -> None:
         """See `base`."""

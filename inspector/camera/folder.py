@@ -89,6 +89,10 @@ class FolderCamera:
             source=exposure.file,
         )
 
+    def adjust(self, config: CameraConfig) -> None:  # noqa: ARG002 - see `base`
+        """See `base`; recorded pictures are as they are."""
+        raise CameraError(f"camera {self.name!r}: recorded pictures have neither exposure nor gain")
+
     def close(self) -> None:
         """See `base`."""
         self._files = []

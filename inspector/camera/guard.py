@@ -11,49 +11,22 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from inspector.camera.base import Camera, CameraCounters, FiredCamera
 from inspector.camera.checks import Finish, FrameChecks, as_it_is
+from inspector.camera.guard_limits import GuardLimits, Worker, pause_ns
 from inspector.clock import Clock
+from inspector.config import CameraConfig
 from inspector.errors import CameraError, CameraLost, FrameTimeout, StationError
 from inspector.types import Frame
 
 MOST_ABANDONED = 3
+ANSWER_S = 0.4
 _LOOK_S = 0.02
 _MOST_TROUBLE = 8
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardLimits:
-    """`hang_ns`: a call into the camera that takes longer never returns. `stall_ns`: a source that runs freely and
-    brings nothing for so long is lost (None for a triggered one, where no part means no frame). `repeats_most`:
-    repeated frames in a row before the source is lost. Back-off doubles from `retry_first_ns` to `retry_most_ns`.
-    `queue`: frames kept for the line; what comes on top is dropped and counted."""
-
-    hang_ns: int = 8_000_000_000
-    stall_ns: int | None = None
-    repeats_most: int = 5
-    wait_s: float = 0.2
-    retry_first_ns: int = 100_000_000
-    retry_most_ns: int = 5_000_000_000
-    queue: int = 2
-
-
-class _Worker:
-    """One thread's camera, and what the watchdog needs of it. Guarded by the guard's condition, but for the camera."""
-
-    def __init__(self, camera: Camera) -> None:
-        self.camera = camera
-        self.connected = False
-        self.told = False
-        self.current = True
-        self.abandoned = False
-        self.heard_ns = 0
-        self.calling_since_ns: int | None = None
 
 
 class Guard:
@@ -82,10 +55,13 @@ class Guard:
         self._changed = threading.Condition()
         self._news: deque[Frame | CameraError] = deque()
         self._fatal: StationError | None = None
-        self._worker: _Worker | None = None
+        self._worker: Worker | None = None
         self._abandoned = 0
         self._ever_connected = False
         self._settings: dict[str, str] = {}
+        self._adjusting: CameraConfig | None = None
+        self._adjust_trouble = ""
+        self.free = False  # while set, frames are for the set-up: nobody judges them, and equal ones are no fault
 
     def open(self) -> None:
         """Start looking for the source, in the guard's thread; returns at once. Later calls change nothing."""
@@ -115,6 +91,26 @@ class Guard:
             raise CameraError(f"{type(worker.camera).__name__} has no trigger line, and no software trigger")
         return worker.camera.trigger(at_ns, part)
 
+    def expose(self) -> bool:
+        """One exposure now, of a camera that is fired; False of one that runs freely."""
+        worker = self._worker
+        if worker is None or not isinstance(worker.camera, FiredCamera):
+            return False
+        worker.camera.trigger(self._clock.now_ns())
+        return True
+
+    def adjust(self, config: CameraConfig) -> None:
+        """See `base`; waits for the camera, and raises CameraError too where it does not answer in `ANSWER_S`, and then
+        does it later."""
+        with self._changed:
+            self._adjusting, self._adjust_trouble = config, ""
+            worker = self._worker
+            if worker is None:
+                raise CameraError(f"camera {self.name!r}: is not open")
+            self._changed.wait_for(lambda: worker.adjusted is config or self._adjusting is not config, ANSWER_S)
+            if worker.adjusted is not config:
+                raise CameraError(self._adjust_trouble or f"camera {self.name!r}: has not answered yet")
+
     def next_ready_ns(self) -> int | None:
         """See `base`: now, if a frame or a trouble waits."""
         with self._changed:
@@ -122,7 +118,10 @@ class Guard:
 
     def next_frame(self, timeout_s: float) -> Frame:
         """See `base`. Raises the plain CameraError or UsageError that ended the guard, for good, if one did."""
-        return self._finish(_given(self._next_news(timeout_s)))
+        news = self._next_news(timeout_s)
+        if isinstance(news, CameraError):
+            raise news
+        return self._finish(news)
 
     def _next_news(self, timeout_s: float) -> Frame | CameraError:
         deadline_ns = self._clock.now_ns() + int(timeout_s * 1e9)
@@ -155,7 +154,7 @@ class Guard:
     # -- under the condition ---------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._worker = _Worker(self._make())
+        self._worker = Worker(self._make())
         threading.Thread(target=self._serve, args=(self._worker,), name=f"camera-{self.name}", daemon=True).start()
 
     def _watch(self) -> None:
@@ -191,11 +190,12 @@ class Guard:
 
     # -- the guard's thread ----------------------------------------------------------------------------------------
 
-    def _serve(self, worker: _Worker) -> None:
+    def _serve(self, worker: Worker) -> None:
         """Connect, grab, and again, until the worker is no longer the current one."""
         failures = 0
         while worker.current:
             try:
+                self._adjust(worker)
                 if not worker.connected:
                     self._connect(worker)
                 self._grab(worker)
@@ -212,7 +212,7 @@ class Guard:
         with self._changed:
             self._abandoned -= worker.abandoned
 
-    def _call(self, worker: _Worker, call: Callable[[], Result]) -> Result:
+    def _call(self, worker: Worker, call: Callable[[], Result]) -> Result:
         """`call` into the camera, under the watchdog."""
         with self._changed:
             worker.calling_since_ns = self._clock.now_ns()
@@ -222,7 +222,7 @@ class Guard:
             with self._changed:
                 worker.calling_since_ns = None
 
-    def _connect(self, worker: _Worker) -> None:
+    def _connect(self, worker: Worker) -> None:
         self._call(worker, worker.camera.open)
         self._call(worker, worker.camera.arm)
         with self._changed:
@@ -235,7 +235,25 @@ class Guard:
                 self._checks.restart()
                 self._changed.notify_all()
 
-    def _grab(self, worker: _Worker) -> None:
+    def _adjust(self, worker: Worker) -> None:
+        wanted, before = self._adjusting, worker.adjusted
+        if wanted is None or wanted is before:
+            return
+        try:
+            self._call(worker, lambda: worker.camera.adjust(wanted))
+        except CameraLost:
+            raise
+        except CameraError as why:
+            with self._changed:
+                self._adjusting, self._adjust_trouble = before, str(why)
+                self._changed.notify_all()
+            return
+        with self._changed:
+            worker.adjusted = wanted
+            self._settings = worker.camera.settings()
+            self._changed.notify_all()
+
+    def _grab(self, worker: Worker) -> None:
         try:
             frame = self._call(worker, lambda: worker.camera.next_frame(self._limits.wait_s))
         except FrameTimeout:
@@ -246,11 +264,13 @@ class Guard:
         with self._changed:
             if worker.current:
                 worker.heard_ns = self._clock.now_ns()
-                self._tell(self._checks.examine(frame))
+                if self.free:
+                    self._checks.skip(frame)
+                self._tell(frame if self.free else self._checks.examine(frame))
         if self._checks.repeats_in_a_row >= self._limits.repeats_most:
             raise CameraLost(f"camera {self.name!r}: the same frame {self._checks.repeats_in_a_row + 1} times, stalled")
 
-    def _disconnect(self, worker: _Worker, why: CameraLost) -> None:
+    def _disconnect(self, worker: Worker, why: CameraLost) -> None:
         with self._changed:
             worker.connected = False
             if worker.current and not worker.told:
@@ -258,33 +278,22 @@ class Guard:
                 self._lost(why)
         self._call(worker, worker.camera.close)
 
-    def _back_off(self, worker: _Worker, failures: int) -> None:
+    def _back_off(self, worker: Worker, failures: int) -> None:
         until_ns = self._clock.now_ns() + pause_ns(failures, self._limits)
         with self._changed:
             while worker.current and (left_ns := until_ns - self._clock.now_ns()) > 0:
                 self._changed.wait(min(left_ns / 1e9, _LOOK_S))
 
-    def _report(self, worker: _Worker, why: CameraError) -> None:
+    def _report(self, worker: Worker, why: CameraError) -> None:
         with self._changed:
             if worker.current:
                 self.counters.bad += 1
                 self._tell(why)
 
-    def _end(self, worker: _Worker, why: Exception) -> None:
+    def _end(self, worker: Worker, why: Exception) -> None:
         fatal = why if isinstance(why, StationError) else CameraError(f"camera {self.name!r}: {why!r}")
         with self._changed:
             if worker.current:
                 worker.current = False
                 self._worker, self._fatal = None, fatal
                 self._changed.notify_all()
-
-
-def pause_ns(failures: int, limits: GuardLimits) -> int:
-    """How long to wait after so many failures in a row: doubling, up to a limit."""
-    return min(limits.retry_most_ns, limits.retry_first_ns << min(failures - 1, 16))
-
-
-def _given(news: Frame | CameraError) -> Frame:
-    if isinstance(news, CameraError):
-        raise news
-    return news

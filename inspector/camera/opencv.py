@@ -89,6 +89,12 @@ class OpenCvCamera:
             source=f"{self._config.source}:{self._frame_id}",
         )
 
+    def adjust(self, config: CameraConfig) -> None:
+        """See `base`; a stream or a file takes nothing."""
+        self._config = config
+        if self._capture is not None:
+            self._settings = self._apply(self._capture)
+
     def close(self) -> None:
         """See `base`."""
         capture, self._capture = self._capture, None
@@ -108,10 +114,10 @@ class OpenCvCamera:
         config, refused, found = self._config, [], {}
         if isinstance(self._source, int) and config.exposure_time_us is not None:
             capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, _MANUAL_EXPOSURE)
-        for name, prop, wanted in self._wanted():
+        for name, prop, wanted, unit in self._wanted():
             if wanted is not None and isinstance(self._source, int):
-                capture.set(prop, wanted)
-            value = capture.get(prop)
+                capture.set(prop, wanted / unit)
+            value = capture.get(prop) * unit
             found[name] = f"{value:g}"
             if wanted is not None and abs(value - wanted) > 0.01 * abs(wanted):
                 refused.append(f"{name}={wanted:g}")
@@ -119,14 +125,15 @@ class OpenCvCamera:
             refused.append(f"trigger_source={config.trigger_source}")
         return {"source": config.source, **found, "trigger_source": self.trigger_source, "refused": ", ".join(refused)}
 
-    def _wanted(self) -> list[tuple[str, int, float | None]]:
+    def _wanted(self) -> list[tuple[str, int, float | None, int]]:
+        """Name, OpenCV's property, what is wanted, and how much of it is one of the driver's. Gain is the driver's own
+        number: no driver says what it is in dB."""
         config = self._config
-        exposure = config.exposure_time_us
         return [
-            ("width", cv2.CAP_PROP_FRAME_WIDTH, config.width),
-            ("height", cv2.CAP_PROP_FRAME_HEIGHT, config.height),
-            ("exposure", cv2.CAP_PROP_EXPOSURE, None if exposure is None else exposure / _V4L_EXPOSURE_UNIT_US),
-            ("gain", cv2.CAP_PROP_GAIN, config.gain_db),
+            ("width", cv2.CAP_PROP_FRAME_WIDTH, config.width, 1),
+            ("height", cv2.CAP_PROP_FRAME_HEIGHT, config.height, 1),
+            ("exposure_time_us", cv2.CAP_PROP_EXPOSURE, config.exposure_time_us, _V4L_EXPOSURE_UNIT_US),
+            ("gain_db", cv2.CAP_PROP_GAIN, config.gain_db, 1),
         ]
 
     def _formatted(self, picture: Pixels) -> Pixels:

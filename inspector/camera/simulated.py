@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from inspector.camera.base import CameraCounters, Scene
@@ -24,6 +25,8 @@ from inspector.types import Frame, FrameStatus
 TRANSFER_NS = 5_000_000
 LATE_NS = (50_000_000, 2_000_000_000)
 """How much later a late frame comes: from a hiccup to hopeless."""
+RECORDED_US = 5000
+"""The exposure time of the scene's pictures, by definition, at 0 dB."""
 BUFFERS = 4
 """The driver's ring: a repeated frame is one of the last so many."""
 AWAY_NS = 150_000_000
@@ -126,6 +129,10 @@ class SimulatedCamera:
         self.counters.incomplete += frame.status is FrameStatus.INCOMPLETE
         return frame
 
+    def adjust(self, config: CameraConfig) -> None:
+        """See `base`: the scene becomes darker or brighter by as much, and is clipped at white."""
+        self._config = config
+
     def close(self) -> None:
         """See `base`."""
         self._open = False
@@ -133,7 +140,12 @@ class SimulatedCamera:
 
     def settings(self) -> dict[str, str]:
         """See `base`."""
-        return {"source": "simulated belt", "trigger_source": "line", "refused": ""}
+        exposure_us, gain_db = self._lit_by()
+        lit = {"exposure_time_us": f"{exposure_us}", "gain_db": f"{gain_db:g}"}
+        return {"source": "simulated belt", **lit, "trigger_source": "line", "refused": ""}
+
+    def _lit_by(self) -> tuple[int, float]:
+        return self._config.exposure_time_us or RECORDED_US, self._config.gain_db or 0.0
 
     def _require_open(self) -> None:
         if not self._open:
@@ -141,6 +153,10 @@ class SimulatedCamera:
 
     def _exposed(self, at_ns: int, faults: frozenset[CameraFault]) -> Frame:
         pixels, source = self._scene.picture_at(at_ns)
+        exposure_us, gain_db = self._lit_by()
+        if (exposure_us, gain_db) != (RECORDED_US, 0.0):
+            lit = cv2.convertScaleAbs(pixels, alpha=exposure_us / RECORDED_US * 10 ** (gain_db / 20))
+            pixels = np.ascontiguousarray(lit, np.uint8)
         frame = Frame(frame_id=self._frame_id, camera=self.name, exposed_at_ns=at_ns, pixels=pixels, source=source)
         if CameraFault.REPEATED in faults and self._handed_out:
             # A driver that hands out a buffer of its ring again: this exposure's id and time, older pixels.

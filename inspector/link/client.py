@@ -17,6 +17,7 @@ from inspector.errors import LinkError
 from inspector.link.messages import (
     MAX_TO_WEB,
     Assembler,
+    CameraPicture,
     Command,
     CommandKind,
     Message,
@@ -42,7 +43,7 @@ class LinkClient:
         self._path = path
         self._clock = clock
         self._writer: asyncio.StreamWriter | None = None
-        self._watching = False
+        self._watching = Watch(on=False)
         self._deaf = False
         self._ids = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Reply]] = {}
@@ -50,6 +51,7 @@ class LinkClient:
         self.status: StationStatus | None = None
         self.part: PartEvent | None = None
         self.plc: PlcReport | None = None
+        self.camera: CameraPicture | None = None
         self.trouble = "not connected yet"
         self.on_message: Callable[[], None] = lambda: None
 
@@ -80,16 +82,18 @@ class LinkClient:
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    def watch(self, on: bool) -> None:
-        """Ask for pictures, or no longer; also after every reconnection."""
-        if on != self._watching:
-            self._watching = on
+    def watch(self, on: bool, camera: bool = False) -> None:
+        """Ask for pictures of parts and of the camera's set-up, or no longer; also after every reconnection."""
+        if Watch(on=on, camera=camera) != self._watching:
+            self._watching = Watch(on=on, camera=camera)
             self._say_watch()
+            if not camera:
+                self.camera = None
 
     def drop(self) -> None:
         """Give up this connection and all that waits in it; `run` makes a new one."""
         self._deaf = True
-        self.part = None
+        self.part = self.camera = None
         if self._writer is not None:
             self._writer.transport.abort()
 
@@ -130,11 +134,13 @@ class LinkClient:
             self._heard_at_ns = self._clock.now_ns()
         elif isinstance(message, PartEvent):
             self.part = message
+        elif isinstance(message, CameraPicture):
+            self.camera = message
         self.on_message()
 
     def _say_watch(self) -> None:
         if self._writer is not None:
-            self._writer.write(encode(Watch(on=self._watching)))
+            self._writer.write(encode(self._watching))
 
     def _disconnected(self) -> None:
         if self._writer is not None:
@@ -142,6 +148,7 @@ class LinkClient:
                 self._writer.close()
             self._writer = None
         self.plc = None
+        self.camera = None
         self.part = None  # a verdict of a line that is gone is nobody's verdict
         for waiting in self._asked.values():
             if not waiting.done():

@@ -6,7 +6,7 @@ A message is `u32 little-endian length | JSON in UTF-8`, and the JSON is one obj
 `kind` and the fields of its type. Another version, an unknown kind or a wrong field raises LinkError: the two
 processes are started together by the supervisor and are never of two versions on purpose.
 
-    line -> web    status (StationStatus), part (PartEvent), plc (PlcReport), reply (Reply)
+    line -> web    status (StationStatus), part (PartEvent), plc (PlcReport), camera (CameraPicture), reply (Reply)
     web -> line    watch (Watch), command (Command)
 """
 
@@ -26,7 +26,7 @@ MAX_TO_WEB = 1 << 20
 MAX_TO_LINE = 1 << 16
 _LENGTH = struct.Struct("<I")
 
-CommandKind = Literal["start", "stop", "reset", "recipe", "ack", "maintenance"]
+CommandKind = Literal["start", "stop", "reset", "recipe", "ack", "maintenance", "camera"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,14 @@ class PartEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameraPicture:
+    """What the camera sees while somebody sets it up: a picture of no part, and no verdict."""
+
+    at_utc: str
+    preview: PreviewRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlcReport:
     """The I/O monitor: what stands on the wire between station and PLC, five times a second.
 
@@ -93,15 +101,16 @@ class PlcReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """Whether this client wants pictures; a new one does not."""
+    """Whether this client wants the parts' pictures, and what the camera sees in its set-up; a new one does not."""
 
     on: bool
+    camera: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Something a person asks of the line. `argument` is the recipe's id, the alarm's code or the words
-    of `firmware_bridge.plc.by_hand`, `user` is for the log.
+    """Something a person asks of the line. `argument` is the recipe's id, the alarm's code, the words of
+    `firmware_bridge.plc.by_hand` or those of `inspector.set_up`, `user` is for the log.
 
     There is no token: who may open the socket (mode 0600) may command; the web checks people.
     """
@@ -121,11 +130,12 @@ class Reply:
     error: str = ""
 
 
-Message = StationStatus | PartEvent | PlcReport | Watch | Command | Reply
+Message = StationStatus | PartEvent | PlcReport | CameraPicture | Watch | Command | Reply
 _KINDS: dict[type[Any], str] = {
     StationStatus: "status",
     PartEvent: "part",
     PlcReport: "plc",
+    CameraPicture: "camera",
     Watch: "watch",
     Command: "command",
     Reply: "reply",
@@ -222,10 +232,15 @@ def _plc(body: dict[str, Any]) -> PlcReport:
     return PlcReport(**body)
 
 
+def _camera(body: dict[str, Any]) -> CameraPicture:
+    body["preview"] = None if body["preview"] is None else PreviewRef(**body["preview"])
+    return CameraPicture(**body)
+
+
 def _watch(body: dict[str, Any]) -> Watch:
     watch = Watch(**body)
-    if not isinstance(watch.on, bool):
-        raise TypeError(f"on is {watch.on!r}, wanted true or false")
+    if not isinstance(watch.on, bool) or not isinstance(watch.camera, bool):
+        raise TypeError(f"watch is {body!r}, wanted true or false")
     return watch
 
 
@@ -241,6 +256,7 @@ _READERS: dict[str, Any] = {
     "status": _status,
     "part": _part,
     "plc": _plc,
+    "camera": _camera,
     "watch": _watch,
     "command": _command,
     "reply": lambda body: Reply(**body),

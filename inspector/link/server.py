@@ -15,13 +15,25 @@ import selectors
 import socket
 import threading
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from inspector.clock import Clock
 from inspector.errors import LinkError
+from inspector.link.clients import Client, LinkCounters, next_of
 from inspector.link.listener import listen
-from inspector.link.messages import MAX_TO_LINE, Assembler, Command, PartEvent, PlcReport, Reply, Watch, encode
+from inspector.link.messages import (
+    MAX_TO_LINE,
+    Assembler,
+    CameraPicture,
+    Command,
+    PartEvent,
+    PlcReport,
+    Reply,
+    Watch,
+    encode,
+)
 from inspector.link.preview import PreviewWriter
 from inspector.types import Pixels, StationStatus
 
@@ -29,18 +41,7 @@ SLOW_NS = 2_000_000_000
 MAX_CLIENTS = 64
 MAX_COMMANDS = 16
 _TICK_S = 0.25
-
-
-@dataclass(slots=True, eq=False)
-class _Client:
-    connection: socket.socket
-    assembler: Assembler
-    sending: bytes = b""
-    moved_at_ns: int = 0
-    slots: dict[str, bytes] = field(default_factory=dict)
-    replies: deque[bytes] = field(default_factory=deque)
-    watches: bool = False
-    waits: bool = False  # for room in the socket
+Event = TypeVar("Event", PartEvent, CameraPicture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +49,7 @@ class Asked:
     """A command and who asked it, for `LinkServer.answer`."""
 
     command: Command
-    _client: _Client
-
-
-@dataclass(slots=True)
-class LinkCounters:
-    """What the link did since it was made."""
-
-    accepted: int = 0
-    refused: int = 0
-    slow: int = 0
-    garbage: int = 0
-    previews: int = 0
-    preview_failures: int = 0
+    _client: Client
 
 
 class LinkServer:
@@ -79,12 +68,13 @@ class LinkServer:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake_out, selectors.EVENT_READ)
-        self._clients: set[_Client] = set()
+        self._clients: set[Client] = set()
         self._lock = threading.Lock()
         self._status: StationStatus | None = None
         self._part: tuple[PartEvent, Pixels | None] | None = None
         self._plc: PlcReport | None = None
-        self._answers: list[tuple[_Client, Reply]] = []
+        self._camera: tuple[CameraPicture, Pixels] | None = None
+        self._answers: list[tuple[Client, Reply]] = []
         self._asked: deque[Asked] = deque()
         self._closing = False
         self._greeting: dict[str, bytes] = {}  # the last status; never a part, whose verdict is old by then
@@ -94,7 +84,12 @@ class LinkServer:
     @property
     def watched(self) -> bool:
         """Whether someone wants pictures."""
-        return any(client.watches for client in tuple(self._clients))
+        return any(client.watch.on for client in tuple(self._clients))
+
+    @property
+    def wants_camera(self) -> bool:
+        """Whether someone sets the camera up."""
+        return any(client.watch.camera for client in tuple(self._clients))
 
     def publish_status(self, status: StationStatus) -> None:
         """Tell everyone; an older status that has not gone out yet is forgotten."""
@@ -106,6 +101,12 @@ class LinkServer:
         """Tell everyone of a judged part, with its picture for those who watch; latest wins."""
         with self._lock:
             self._part = (event, pixels)
+        self._wake()
+
+    def publish_camera(self, at_utc: str, pixels: Pixels) -> None:
+        """Show those who set the camera up what it sees; latest wins."""
+        with self._lock:
+            self._camera = (CameraPicture(at_utc=at_utc), pixels)
         self._wake()
 
     def publish_plc(self, report: PlcReport) -> None:
@@ -158,7 +159,7 @@ class LinkServer:
             self._accept()
         elif key.fileobj is self._wake_out:
             self._wake_out.recv(4096)
-        elif isinstance(key.data, _Client) and key.data in self._clients:
+        elif isinstance(key.data, Client) and key.data in self._clients:
             if events & selectors.EVENT_READ:
                 self._read(key.data)
             if events & selectors.EVENT_WRITE and key.data in self._clients:
@@ -174,7 +175,7 @@ class LinkServer:
             connection.close()
             return
         connection.setblocking(False)
-        client = _Client(
+        client = Client(
             connection, Assembler(MAX_TO_LINE), slots=dict(self._greeting), moved_at_ns=self._clock.now_ns()
         )
         self._clients.add(client)
@@ -182,7 +183,7 @@ class LinkServer:
         self._selector.register(connection, selectors.EVENT_READ, client)
         self._send(client)
 
-    def _read(self, client: _Client) -> None:
+    def _read(self, client: Client) -> None:
         try:
             data = client.connection.recv(1 << 16)
             messages = client.assembler.feed(data)
@@ -199,11 +200,11 @@ class LinkServer:
             self._drop(client)
         for message in messages:
             if isinstance(message, Watch):
-                client.watches = message.on
+                client.watch = message
             elif isinstance(message, Command):
                 self._ask(client, message)
 
-    def _ask(self, client: _Client, command: Command) -> None:
+    def _ask(self, client: Client, command: Command) -> None:
         with self._lock:
             room = len(self._asked) < MAX_COMMANDS
             if room:
@@ -219,24 +220,26 @@ class LinkServer:
             status, self._status = self._status, None
             part, self._part = self._part, None
             plc, self._plc = self._plc, None
+            camera, self._camera = self._camera, None
             answers, self._answers = self._answers, []
         fresh: dict[str, bytes] = {}
         if status is not None:
             fresh["status"] = encode(status)
             self._greeting = dict(fresh)
         if part is not None:
-            fresh["part"] = encode(self._with_picture(*part))
+            fresh["part"] = encode(self._with_picture(*part, self.watched))
+        seen = {} if camera is None else {"camera": encode(self._with_picture(*camera, self.wants_camera))}
         if plc is not None:
             fresh["plc"] = encode(plc)
         for client, reply in answers:
             client.replies.append(encode(reply))
         for client in [*self._clients]:
-            client.slots |= fresh
+            client.slots |= fresh | seen if client.watch.camera else fresh
             if client.slots or client.replies:
                 self._send(client)
 
-    def _with_picture(self, event: PartEvent, pixels: Pixels | None) -> PartEvent:
-        if pixels is None or not self.watched:
+    def _with_picture(self, event: Event, pixels: Pixels | None, wanted: bool) -> Event:
+        if pixels is None or not wanted:
             return event
         try:
             ref = self._preview.write(pixels)
@@ -246,10 +249,10 @@ class LinkServer:
         self.counters.previews += 1
         return replace(event, preview=ref)
 
-    def _send(self, client: _Client) -> None:
+    def _send(self, client: Client) -> None:
         while client.sending or client.replies or client.slots:
             if not client.sending:
-                client.sending = _next(client)
+                client.sending = next_of(client)
             try:
                 sent = client.connection.send(client.sending)
             except BlockingIOError:
@@ -271,13 +274,7 @@ class LinkServer:
                 self.counters.slow += 1
                 self._drop(client)
 
-    def _drop(self, client: _Client) -> None:
+    def _drop(self, client: Client) -> None:
         self._clients.discard(client)
         self._selector.unregister(client.connection)
         client.connection.close()
-
-
-def _next(client: _Client) -> bytes:
-    if client.replies:
-        return client.replies.popleft()
-    return client.slots.pop(next(iter(client.slots)))

@@ -29,6 +29,7 @@ from inspector.people.accounts import Accounts
 from inspector.people.store import WebStore
 from inspector.record.reader import Reader, store_url
 from inspector.web import (
+    camera_routes,
     charts,
     controller_routes,
     defects,
@@ -123,6 +124,7 @@ def create_app(config: StationConfig, link_path: Path, clock: Clock | None = Non
         routes.other,
         plc_routes.api,
         controller_routes.api,
+        camera_routes.api,
         login.api,
         views.pages,
         login.pages,

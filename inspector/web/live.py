@@ -4,8 +4,9 @@ What it is: one hub (encodes each picture once, and only while someone watches) 
 is not: a video stream or a queue; a slow viewer sees fewer parts, never older ones. Event loop; JPEG in its thread
 pool.
 
-A message is `u32 little-endian header length | JSON header | JPEG (may be empty)`, header `kind` is `part` or
-`status`. The viewer answers each with any message; at most UNACKED are under way to it.
+A message is `u32 little-endian header length | JSON header | JPEG (may be empty)`, header `kind` is `part`, `status`
+or, for who sets the camera up, `camera`: a picture of no part. The viewer answers each with any message; at most
+UNACKED are under way to it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import cv2
 from fastapi import WebSocket, WebSocketDisconnect
 
 from inspector.link.client import LinkClient
-from inspector.link.messages import PartEvent, plain
+from inspector.link.messages import CameraPicture, PartEvent, plain
 from inspector.link.preview import PreviewReader
 from inspector.types import StationStatus, Verdict
 from inspector.web.schemas import status_out
@@ -40,6 +41,7 @@ class _Viewer:
     packets: dict[str, bytes] = field(default_factory=dict)
     unacked: int = 0
     pictures: bool = True
+    camera: bool = False
 
 
 class LiveHub:
@@ -51,6 +53,7 @@ class LiveHub:
         self._viewers: set[_Viewer] = set()
         self._heard = asyncio.Event()
         self._shown: PartEvent | None = None
+        self._seen: CameraPicture | None = None
         self._told: StationStatus | None = None
         self._connected = False
         self.encoded = 0
@@ -70,19 +73,20 @@ class LiveHub:
             if loop.time() - turned > ASLEEP_S:
                 self._forget_the_past()
                 continue
-            self._client.watch(self._watched)
+            self._client.watch(self._watched, any(viewer.camera for viewer in self._viewers))
             if not self._viewers:
                 next_status = loop.time() + HEARTBEAT_S
                 continue
             if self._watched:
                 await self._show_part()
+                await self._show_camera()
             if self._status_is_due(loop.time(), next_status):
                 self._offer("status", pack(self._status_header(), b""))
                 next_status = loop.time() + HEARTBEAT_S
 
-    async def serve(self, socket: WebSocket, pictures: bool = True) -> None:
-        """Everything for one viewer, or all but parts, until it goes."""
-        viewer = _Viewer(pictures=pictures)
+    async def serve(self, socket: WebSocket, pictures: bool = True, camera: bool = False) -> None:
+        """Everything for one viewer, or all but parts, until it goes; with `camera` the set-up's pictures too."""
+        viewer = _Viewer(pictures=pictures, camera=camera)
         self._viewers.add(viewer)
         viewer.packets["status"] = pack(self._status_header(), b"")
         viewer.fresh.set()
@@ -129,8 +133,17 @@ class LiveHub:
         jpeg, size = await asyncio.to_thread(self._picture, event)
         self._offer("part", pack(part_header(event, size), jpeg))
 
-    def _picture(self, event: PartEvent) -> tuple[bytes, tuple[int, int]]:
-        """The part's picture as JPEG and its (width, height); empty where there is none (any more)."""
+    async def _show_camera(self) -> None:
+        seen = self._client.camera
+        if seen is None or seen is self._seen:
+            return
+        self._seen = seen
+        jpeg, (width, height) = await asyncio.to_thread(self._picture, seen)
+        header = {"v": 1, "kind": "camera", "at_utc": seen.at_utc, "width": width, "height": height}
+        self._offer("camera", pack(header, jpeg))
+
+    def _picture(self, event: PartEvent | CameraPicture) -> tuple[bytes, tuple[int, int]]:
+        """The picture as JPEG and its (width, height); empty where there is none (any more)."""
         pixels = None if event.preview is None else self._reader.read(event.preview)
         if pixels is None:
             return b"", (0, 0)
@@ -140,7 +153,7 @@ class LiveHub:
 
     def _offer(self, kind: str, packet: bytes) -> None:
         for viewer in self._viewers:
-            if kind == "part" and not viewer.pictures:
+            if (kind == "part" and not viewer.pictures) or (kind == "camera" and not viewer.camera):
                 continue
             viewer.packets[kind] = packet
             viewer.fresh.set()
@@ -192,6 +205,6 @@ async def _talk(socket: WebSocket, viewer: _Viewer) -> None:
             viewer.fresh.clear()
             while viewer.packets and viewer.unacked < UNACKED:
                 # A part before a status: the status may already count the part that is to be shown.
-                kind = "part" if "part" in viewer.packets else "status"
+                kind = next(kind for kind in ("part", "status", "camera") if kind in viewer.packets)
                 viewer.unacked += 1
                 await socket.send_bytes(viewer.packets.pop(kind))

@@ -199,13 +199,23 @@ async def metrics(request: Request) -> Response:
 @other.websocket("/api/v1/live", dependencies=[Depends(require(Role.WATCH))])
 async def live(socket: WebSocket, pictures: bool = True) -> None:
     """Picture, verdict and counts of each part as they come, or the status alone; see `live`."""
+    await _serve(socket, pictures=pictures, camera=False)
+
+
+@other.websocket("/api/v1/camera", dependencies=[Depends(require(Role.INTEGRATOR))])
+async def camera_set_up(socket: WebSocket) -> None:
+    """As `/api/v1/live`, and what the camera sees while it is set up: in maintenance it then runs freely."""
+    await _serve(socket, pictures=True, camera=True)
+
+
+async def _serve(socket: WebSocket, *, pictures: bool, camera: bool) -> None:
     hub = socket.app.state.hub
     origin = socket.headers.get("origin")
     if hub.full or (origin is not None and origin.partition("://")[2] != socket.headers.get("host")):
         await socket.close(1008)
         return
     await socket.accept()
-    await hub.serve(socket, pictures)
+    await hub.serve(socket, pictures, camera)
 
 
 def _moment(given: str | None) -> str | None:

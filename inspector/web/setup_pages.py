@@ -6,6 +6,7 @@ not: the check itself (`checkup`) or a way to the camera: the line has it. Threa
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from typing import Any
 
@@ -13,8 +14,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
 from inspector.calibrated import KINDS, load_result
-from inspector.config import StationConfig
+from inspector.config import CameraConfig, StationConfig, load_station
 from inspector.errors import ConfigError
+from inspector.web.camera_routes import LONGEST_US, MOST_DB
 from inspector.web.job_pages import ask_job, go_to, jobs_of
 from inspector.web.roles import Role, require
 from inspector.web.said import alarm_words
@@ -74,11 +76,15 @@ def look(request: Request) -> Response:
 @pages.get("/cameras")
 def cameras_page(request: Request) -> HTMLResponse:
     """What the camera sees, as it comes."""
-    config: StationConfig = request.app.state.config
-    wanted = {key: value for key, value in config.camera.model_dump().items() if value not in (None, "")}
+    camera: CameraConfig = request.app.state.config.camera
+    with contextlib.suppress(ConfigError):  # what was kept since this process began is in the file alone
+        camera = load_station(request.app.state.config.file).camera
+    wanted = {key: value for key, value in camera.model_dump().items() if value not in (None, "")}
     client = request.app.state.client
     told = dict(client.status.camera) if client.connected and client.status is not None else {}
-    return render(request, "cameras.html", scripts=("cameras.js",), wanted=wanted, told=told)
+    context: dict[str, Any] = {"wanted": wanted, "told": told, "recorded": camera.kind == "folder"}
+    context |= {"longest_us": LONGEST_US, "most_db": MOST_DB}
+    return render(request, "cameras.html", scripts=("io-maintenance.js", "cameras.js"), **context)
 
 
 @pages.get("/calibration")

@@ -233,3 +233,18 @@ def test_in_real_threads_each_part_gets_its_own_picture(driver: type[Driver]) ->
     firing.stop()
     guard.close()
     assert guard.counters.gaps == guard.counters.repeated == 0
+
+
+def test_an_exposure_under_which_no_begin_can_be_told_is_not_kept(driver: type[Driver]) -> None:
+    camera = AskedCamera(config(), Path(), driver.clock)
+    camera.open()
+    with pytest.raises(CameraError, match=r"wanted more than exposure_time_us \(30000\)"):
+        camera.adjust(config(exposure_time_us=30_000))
+    driver.takes_exposure = False
+    with pytest.raises(CameraError, match="does not take exposure_time_us = 4000"):
+        camera.adjust(config(exposure_time_us=4000))
+    driver.takes_exposure = True
+    camera.adjust(config(exposure_time_us=4000))
+    at_ns = driver.clock.now_ns()
+    camera.want(at_ns)
+    assert camera.next_frame(1.0).exposed_at_ns >= at_ns

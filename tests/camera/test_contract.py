@@ -13,7 +13,8 @@ import pytest
 from inspector.camera.base import Camera
 from inspector.camera.checks import Checked
 from inspector.camera.folder import FolderCamera
-from inspector.camera.guard import Guard, GuardLimits
+from inspector.camera.guard import Guard
+from inspector.camera.guard_limits import GuardLimits
 from inspector.camera.opencv import OpenCvCamera
 from inspector.camera.simulated import SimulatedCamera
 from inspector.clock import SimulatedClock, SystemClock

@@ -52,6 +52,11 @@ class Scripted:
             raise step
         return step() if callable(step) else step  # type: ignore[return-value]
 
+    def adjust(self, config: CameraConfig) -> None:
+        self._log.append(f"adjust {config.exposure_time_us}")
+        if config.exposure_time_us == 13:
+            raise CameraError("thirteen is not taken")
+
     def close(self) -> None:
         self._log.append("close")
 
@@ -345,3 +350,64 @@ def test_a_simulated_camera_needs_a_scene(clock: SimulatedClock) -> None:
         open_camera(CameraConfig(kind="simulated"), Path(), clock)
     camera = open_camera(CameraConfig(kind="simulated"), Path(), clock, NumberedScene(), threads=False)
     assert camera.settings()["source"] == "simulated belt"
+
+
+def test_exposure_is_set_in_the_cameras_own_thread_and_again_after_every_reconnection(bench: Bench) -> None:
+    bench.script.append(frame(1))
+    bench.guard.open()
+    bench.next()
+    bench.guard.adjust(CameraConfig(exposure_time_us=700))
+    assert bench.log == ["open", "arm", "adjust 700"]
+    bench.log.clear()
+    go_on = threading.Event()
+    bench.script.append(lambda: (go_on.wait(PATIENCE_S), frame(2))[1])
+    bench.soon(lambda: not bench.script)
+    bench.clock.advance_to(bench.clock.now_ns() + 3 * S)
+    with pytest.raises(CameraLost, match="did not return"):
+        bench.guard.next_frame(0)
+    bench.soon(lambda: "arm" in bench.log)
+    go_on.set()
+    assert bench.log[:3] == ["adjust 700", "open", "arm"], "the camera in its place knows it before it is opened"
+
+
+def test_an_exposure_that_the_camera_cannot_work_with_is_told_and_not_tried_again(bench: Bench) -> None:
+    bench.script.append(frame(1))
+    bench.guard.open()
+    bench.next()
+    bench.guard.adjust(CameraConfig(exposure_time_us=700))
+    with pytest.raises(CameraError, match="thirteen is not taken"):
+        bench.guard.adjust(CameraConfig(exposure_time_us=13))
+    bench.script.append(frame(2))
+    bench.next()
+    assert bench.log.count("adjust 13") == 1
+    bench.guard.adjust(CameraConfig(exposure_time_us=900))
+    assert bench.log[-1] == "adjust 900"
+
+
+def test_a_camera_that_does_not_answer_is_told_and_a_closed_one(bench: Bench) -> None:
+    with pytest.raises(CameraError, match="is not open"):
+        bench.guard.adjust(CameraConfig(exposure_time_us=700))
+    go_on = threading.Event()
+    bench.script.append(lambda: (go_on.wait(PATIENCE_S), frame(1))[1])
+    bench.guard.open()
+    bench.soon(lambda: not bench.script)
+    with pytest.raises(CameraError, match="has not answered yet"):
+        bench.guard.adjust(CameraConfig(exposure_time_us=700))
+    go_on.set()
+    bench.soon(lambda: "adjust 700" in bench.log)
+
+
+def test_frames_of_the_set_up_are_compared_with_nothing_and_the_next_one_with_them(bench: Bench) -> None:
+    bench.guard.free = True
+    bench.script.extend(frame(number, look=1) for number in range(1, 12))
+    bench.guard.open()
+    assert [bench.next().status for _ in range(2)] == [FrameStatus.OK] * 2
+    bench.soon(lambda: not bench.script)
+    assert bench.guard.counters.repeated == bench.guard.counters.lost == 0
+    bench.guard.arm()
+    bench.guard.free = False
+    bench.script.append(frame(12, look=1))
+    assert bench.next().status is FrameStatus.INCOMPLETE, "a picture of the set-up under a part's number"
+    bench.script.append(frame(13, look=2))
+    assert bench.next().status is FrameStatus.OK
+    assert bench.guard.counters.gaps == 0

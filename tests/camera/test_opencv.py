@@ -105,7 +105,7 @@ def test_settings_are_applied_at_every_open_and_refusals_are_named(
     assert (cv2.CAP_PROP_FRAME_WIDTH, 1280) in first
     assert (cv2.CAP_PROP_EXPOSURE, 20.0) in first
     assert camera.settings()["width"] == "1280"
-    assert camera.settings()["refused"] == "exposure=20, gain=3"
+    assert camera.settings()["refused"] == "exposure_time_us=2000, gain_db=3"
     camera.open()
     assert lying.log == first * 2
 
@@ -137,3 +137,19 @@ def test_a_stream_whose_server_dies_is_lost(mjpeg: MjpegServer) -> None:
     mjpeg.close()
     with pytest.raises(CameraLost, match="cannot be opened"):
         camera.open()
+
+
+def test_exposure_is_adjusted_at_once_and_at_every_later_open(lying: type[LyingCapture], clock: SimulatedClock) -> None:
+    lying.settable = {cv2.CAP_PROP_EXPOSURE: 0}
+    camera = OpenCvCamera(config("0"), Path(), clock)
+    camera.open()
+    lying.log.clear()
+    camera.adjust(config("0", exposure_time_us=3000, gain_db=2.0))
+    assert lying.log == [(cv2.CAP_PROP_AUTO_EXPOSURE, 1), (cv2.CAP_PROP_EXPOSURE, 30.0), (cv2.CAP_PROP_GAIN, 2.0)]
+    assert (camera.settings()["exposure_time_us"], camera.settings()["refused"]) == ("3000", "gain_db=2")
+    camera.close()
+    lying.log.clear()
+    camera.adjust(config("0", exposure_time_us=4000))
+    assert lying.log == []
+    camera.open()
+    assert (cv2.CAP_PROP_EXPOSURE, 40.0) in lying.log

@@ -165,3 +165,19 @@ def test_faults_follow_from_the_seed_and_come_as_often_as_told() -> None:
     assert share[CameraFault.LOST] == pytest.approx(0.2, abs=0.03)
     assert share[CameraFault.BLACK] == pytest.approx(0.05, abs=0.015)
     assert share[CameraFault.UNPLUGGED] == 0
+
+
+def test_exposure_and_gain_make_the_scene_as_much_brighter(clock: SimulatedClock) -> None:
+    camera = opened(clock)
+    assert (camera.settings()["exposure_time_us"], camera.settings()["gain_db"]) == ("5000", "0")
+    camera.adjust(CameraConfig(name="cam", exposure_time_us=2500))
+    shoot(camera, clock, 1)
+    assert np.abs(camera.next_frame(0).pixels - picture(1) / 2).max() <= 0.5
+    camera.adjust(CameraConfig(name="cam", exposure_time_us=2500, gain_db=12.0))
+    shoot(camera, clock, 1)
+    assert np.abs(camera.next_frame(0).pixels - np.minimum(255, picture(2) * 0.5 * 10**0.6)).max() <= 0.51
+    assert (camera.settings()["exposure_time_us"], camera.settings()["gain_db"]) == ("2500", "12")
+    camera.close()
+    camera.open()
+    shoot(camera, clock, 1)
+    assert camera.next_frame(0).pixels.max() == 255, "as before it was closed"

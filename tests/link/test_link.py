@@ -105,7 +105,7 @@ def test_pictures_are_copied_only_while_someone_watches(server, path):
     assert client.receive(lambda _: True).preview is None
     assert server.counters.previews == 0
     client.send(Watch(on=True))
-    _until(lambda: any(other.watches for other in [*server._clients]))
+    _until(lambda: any(other.watch.on for other in [*server._clients]))
     server.publish_part(make_event(2), make_pixels(2))
     assert reader.read(client.receive(lambda _: True).preview)[0, 0, 0] == 2
     client.socket.close()
@@ -261,7 +261,7 @@ def test_the_client_reconnects_to_a_new_line_watches_again_and_gets_its_answers(
             server.publish_status(make_status(number))
             await _until_async(lambda number=number: client.status == make_status(number))
             assert client.status_age_s() < 10
-            await _until_async(lambda server=server: any(other.watches for other in [*server._clients]))
+            await _until_async(lambda server=server: any(other.watch.on for other in [*server._clients]))
             server.publish_part(make_event(number), make_pixels(number))
             await _until_async(lambda: client.part is not None)
             assert PreviewReader().read(client.part.preview)[0, 0, 0] == number

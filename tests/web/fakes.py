@@ -62,9 +62,8 @@ def make_config(folder):
     (folder / "hub.toml").write_text(RECIPE.format(id="hub"))
     (folder / "broken.toml").write_text('id = "broken"\nmodel = "m"\nthreshhold = 1\n')
     (folder / "station.toml").write_text(STATION_TOML)
-    return StationConfig(
-        station=StationSection(name="Cell 4"), web=WebConfig(port=0), record=RecordConfig(), folder=folder
-    )
+    own = {"folder": folder, "file": folder / "station.toml"}
+    return StationConfig(station=StationSection(name="Cell 4"), web=WebConfig(port=0), record=RecordConfig(), **own)
 
 
 def counts_after(number):
@@ -207,6 +206,7 @@ class WebProcess:
     """The real web process, on a port of the system's choice or the one it had before."""
 
     def __init__(self, folder, link_path, port=0, more=""):
+        self.folder = folder
         (folder / "station.toml").write_text(STATION_TOML.replace("port = 0", f"port = {port}") + more)
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVE, str(folder / "station.toml"), str(link_path)],

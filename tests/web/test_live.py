@@ -73,7 +73,7 @@ def test_pictures_are_only_made_while_someone_watches(station):
     assert line.server.counters.previews == 0
     with _viewer(web) as viewer:
         _next(viewer, "part", lambda header: header["width"])
-    until(lambda: not any(client.watches for client in [*line.server._clients]))
+    until(lambda: not any(client.watch.on for client in [*line.server._clients]))
     before = line.server.counters.previews
     after = line.number + 5
     until(lambda: line.number > after)

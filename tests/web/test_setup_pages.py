@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from inspector.backup.archive import make_backup
 from inspector.calibrated import digest
-from inspector.config import CalibrationConfig
+from inspector.config import CalibrationConfig, load_station
 from inspector.jobs.context import JobContext
 from inspector.jobs.folder import write_json
 from inspector.people import audit
@@ -112,8 +112,45 @@ def test_cameras_show_what_was_wanted_beside_what_the_camera_says(web, monkeypat
     monkeypatch.setattr(type(client), "connected", property(lambda _self: True))
     client.status = status
     page = web.get("/cameras").text
-    assert "<td><code>exposure_time_us</code></td><td>-</td><td>950</td>" in page
-    assert "The camera refused: gain_db" in page
+    assert '<td><code>exposure_time_us</code></td><td>-</td><td data-told="exposure_time_us">950</td>' in page
+    assert 'The camera refused: <span data-told="refused">gain_db</span>' in page
+    assert 'type="number" min="1" max="1000000" step="1" required value="950"' in page
+
+
+def test_exposure_is_asked_of_the_line_and_kept_in_the_station_file(web, tmp_path):
+    wanted = {"exposure_time_us": 1200, "gain_db": 3.0}
+    assert web.post("/api/v1/commands/camera", json=wanted).status_code == 503
+    line = FakeLine(tmp_path / "line.sock")
+    try:
+        until(lambda: web.get("/api/v1/status").json()["line"]["connected"], "the line")
+        path = web.folder / "station.toml"
+        before = path.read_text()
+        assert web.post("/api/v1/commands/camera", json=wanted).status_code == 200
+        assert (line.asked[-1].what, line.asked[-1].argument) == ("camera", "1200 3")
+        assert path.read_text() == before
+        line.answer = lambda _command: "the camera is set up in maintenance: begin it first"
+        refused = web.post("/api/v1/commands/camera", json=wanted | {"keep": True})
+        assert (refused.status_code, path.read_text()) == (409, before)
+        del line.answer
+        assert web.post("/api/v1/commands/camera", json=wanted | {"keep": True}).status_code == 200
+        assert load_station(path).camera.exposure_time_us == 1200
+        assert "<td>1200</td>" in web.get("/cameras").text, "what the file says now, not what it said at the start"
+        kept = next(row for row in audit.page(web.app.state.web_store, limit=9) if row.what == "camera.keep")
+        assert (kept.old, kept.new) == ([None, None], [1200, 3.0])
+        for wrong in ({"exposure_time_us": 0}, {"gain_db": 99}, {"gain_db": "NaN"}):
+            assert web.post("/api/v1/commands/camera", json=wanted | wrong).status_code == 422
+        path.write_text("[camera\n")
+        assert web.post("/api/v1/commands/camera", json=wanted | {"keep": True}).status_code == 409
+        assert path.read_text() == "[camera\n"
+    finally:
+        line.close()
+
+
+def test_recorded_pictures_have_no_exposure(web):
+    (web.folder / "station.toml").write_text('[camera]\nkind = "folder"\nsource = "."\n')
+    page = web.get("/cameras").text
+    assert "there is no exposure to set" in page
+    assert 'id="exposure"' not in page
 
 
 def test_a_backup_made_and_brought_back_waits_for_the_next_start(web):

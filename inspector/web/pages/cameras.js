@@ -1,26 +1,35 @@
 // @ts-check
-// The camera page: each frame as it comes, with how sharp it is and where it is clipped.
-// What it is not: a judge of parts, or a way to the camera. All is counted here, from the frame shown, so that neither
-// line nor web process works for it.
+// The camera page: each frame as it comes, with how sharp it is and where it is clipped; exposure and gain.
+// What it is not: a judge of parts, or the camera. All is counted here, from the frame shown, so that neither line nor
+// web process works for it.
 
 import { _, byId, heard, listen, mode, text } from "./channel.js";
 
 const BINS = 256;
 const WHITE = 250;
 const BLACK = 5;
+const MEASURE_MS = 95;
 const seen = /** @type {number[]} */ ([]);
 let best = 0;
 let held = false;
 let clipped = false;
+let asking = false;
+let measuredAt = -Infinity;
 let sequence = 0;
 let drawnSequence = 0;
 
 const canvas = /** @type {HTMLCanvasElement} */ (byId("picture"));
-const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+// What is read lies beside what is shown: reading back a canvas that is shown costs it its speed.
+const scratch = new OffscreenCanvas(1, 1);
+const reading = /** @type {OffscreenCanvasRenderingContext2D} */ (scratch.getContext("2d", { willReadFrequently: true }));
 
-/** Grey values of every second pixel of every second row. */
-function greys() {
-  const { data, width, height } = pen.getImageData(0, 0, canvas.width, canvas.height);
+/** Grey values of every second pixel of every second row. @param {ImageBitmap} bitmap */
+function greys(bitmap) {
+  if (scratch.width !== bitmap.width) scratch.width = bitmap.width;
+  if (scratch.height !== bitmap.height) scratch.height = bitmap.height;
+  reading.drawImage(bitmap, 0, 0);
+  const { data, width, height } = reading.getImageData(0, 0, bitmap.width, bitmap.height);
   const [across, down] = [width >> 1, height >> 1];
   const grey = new Uint8Array(across * down);
   for (let y = 0, at = 0; y < down; y += 1)
@@ -42,8 +51,8 @@ function sharpness(/** @type {{grey: Uint8Array, across: number, down: number}} 
   return count ? squares / count - (sum / count) ** 2 : 0;
 }
 
-function measure() {
-  const found = greys();
+function measure(/** @type {ImageBitmap} */ bitmap) {
+  const found = greys(bitmap);
   const bins = new Uint32Array(BINS);
   let total = 0;
   for (const value of found.grey) { bins[value] += 1; total += value; }
@@ -87,11 +96,16 @@ async function show(/** @type {any} */ header, /** @type {ArrayBuffer} */ jpeg) 
   const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })).catch(() => null);
   if (bitmap && mine > drawnSequence && !held) {
     drawnSequence = mine;
-    [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+    if (canvas.width !== bitmap.width) canvas.width = bitmap.width;
+    if (canvas.height !== bitmap.height) canvas.height = bitmap.height;
     pen.drawImage(bitmap, 0, 0);
     seen.push(performance.now());
     byId("no-picture").hidden = true;
-    measure();
+    // Ten times a second is as fast as numbers are read; what is clipped is marked in each frame.
+    if (clipped || performance.now() - measuredAt >= MEASURE_MS) {
+      measuredAt = performance.now();
+      measure(bitmap);
+    }
   }
   bitmap?.close();
 }
@@ -105,9 +119,48 @@ function watch() {
   const stale = last === undefined || now - last > 3000 || mode() !== "" || held;
   canvas.classList.toggle("stale", stale);
   const state = heard.status?.state;
-  const why = mode() ? _("No connection to the line.") : state === "Execute" ? _("No frame for a while.") : _("The belt stands: no part, no frame.");
+  const free = mode() === "" && (heard.status?.test_left_s ?? null) !== null;
+  const why = mode() ? _("No connection to the line.") : state === "Execute" || free ? _("No frame for a while.") : _("The belt stands: no part, no frame.");
+  tell(free);
   byId("no-picture").hidden = !stale || (held && last !== undefined);
   text("no-picture", held ? _("Frozen.") : why);
+}
+
+/** What the camera says now, and whether it may be set. */
+function tell(/** @type {boolean} */ free) {
+  const told = mode() ? {} : heard.status?.camera ?? {};
+  for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-told]"))) {
+    const said = String(told[place.dataset.told ?? ""] ?? "-");
+    if (place.textContent !== said) place.textContent = said;
+  }
+  byId("refused-by-camera").hidden = !told.refused;
+  for (const id of ["exposure-try", "exposure-keep"]) {
+    const button = /** @type {HTMLButtonElement | null} */ (document.getElementById(id));
+    if (button !== null) button.disabled = !free || asking;
+  }
+}
+
+async function set(/** @type {boolean} */ keep) {
+  if (!form.reportValidity()) return;
+  const number = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (byId(id)).valueAsNumber;
+  const wanted = { exposure_time_us: number("exposure-us"), gain_db: number("gain-db"), keep };
+  asking = true;
+  let said = keep ? _("Kept in the station file.") : "";
+  try {
+    const request = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wanted) };
+    const answer = await fetch("/api/v1/commands/camera", request);
+    if (!answer.ok) said = (await answer.json()).error.message;
+  } catch {
+    said = _("This was not done: there is no connection.");
+  }
+  asking = false;
+  best = 0;
+  [byId("exposure-said").textContent, byId("exposure-said").hidden] = [said, said === ""];
+}
+const form = /** @type {HTMLFormElement} */ (document.getElementById("exposure"));
+if (form !== null) {
+  form.addEventListener("submit", (event) => { event.preventDefault(); void set(false); });
+  byId("exposure-keep").addEventListener("click", () => { void set(true); });
 }
 
 const toggle = (/** @type {string} */ id, /** @type {(on: boolean) => void} */ act) => {
@@ -120,4 +173,4 @@ const toggle = (/** @type {string} */ id, /** @type {(on: boolean) => void} */ a
 toggle("hold", (on) => { held = on; });
 toggle("mark-clipped", (on) => { clipped = on; });
 byId("focus-again").onclick = () => { best = 0; };
-listen({ part: show, watch });
+listen({ part: show, camera: show, watch });

@@ -40,11 +40,11 @@ export function mode() {
   return !heard.line.connected || age === null || age > SILENCE_MS / 1000 ? "down" : "";
 }
 
-/** @type {{status: (header: any) => void, part: (header: any, jpeg: ArrayBuffer) => Promise<void>, closed: () => void, watch: () => void}[]} */
+/** @type {{status: (header: any) => void, part: (header: any, jpeg: ArrayBuffer) => Promise<void>, camera: (header: any, jpeg: ArrayBuffer) => Promise<void>, closed: () => void, watch: () => void}[]} */
 const listeners = [];
 /** Hear the channel; `watch` comes after each message and every 250 ms. @param {Partial<typeof listeners[0]>} listener */
 export function listen(listener) {
-  listeners.push({ status() {}, async part() {}, closed() {}, watch() {}, ...listener });
+  listeners.push({ status() {}, async part() {}, async camera() {}, closed() {}, watch() {}, ...listener });
 }
 const watchAll = () => { for (const listener of listeners) listener.watch(); };
 
@@ -62,6 +62,7 @@ async function take(/** @type {ArrayBuffer} */ data, /** @type {WebSocket} */ fr
     for (const listener of listeners) listener.status(header);
   }
   if (header.kind === "part") for (const listener of listeners) await listener.part(header, data.slice(4 + length));
+  if (header.kind === "camera") for (const listener of listeners) await listener.camera(header, data.slice(4 + length));
   if (from !== socket) return;
   if (header.kind === "status" || heard.line !== null) [heard.at, heard.since] = [performance.now(), stationTime()];
   if (from.readyState === WebSocket.OPEN) from.send("a");
@@ -69,9 +70,10 @@ async function take(/** @type {ArrayBuffer} */ data, /** @type {WebSocket} */ fr
 }
 
 function connect() {
-  const pictures = document.getElementById("picture") !== null;
+  const picture = document.getElementById("picture");
+  const channel = picture === null ? "live?pictures=false" : picture.dataset.channel ?? "live";
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const made = new WebSocket(`${scheme}://${location.host}/api/v1/live${pictures ? "" : "?pictures=false"}`);
+  const made = new WebSocket(`${scheme}://${location.host}/api/v1/${channel}`);
   made.binaryType = "arraybuffer";
   made.onopen = () => { wait = 500; };
   made.onmessage = (event) => { void take(event.data, made); };
