@@ -207,6 +207,7 @@ def test_a_killed_station_forgets_no_part_and_the_plc_gets_no_old_verdict(line: 
     assert lost.outcome.kind is OutcomeKind.UNCONFIRMED
     assert lost.outcome.reason == "STATION_RESTARTED"
     assert lost.verdict is Verdict.NOT_INSPECTED
+    assert lost.part.plc_part == 3, "the PLC's own number of it, out of the journal"
 
 
 def test_what_the_plc_never_took_is_told_as_such(line: Line) -> None:

@@ -4,8 +4,9 @@ What it is: the book that stands in for the reject controller's where there is n
 is a part with a number that is never given twice, whatever number the PLC gives it. What it is not: the handshake
 (`contract`) or a thread. `hear` is called under the contract's lock, by whichever thread holds it.
 
-The number goes into a journal before anything else happens, so that a killed station knows afterwards how many parts
-it had been told of. The journal is written, not synced: a cut of the power may lose the last ones.
+The number goes into a journal before anything else happens, with the PLC's own, so that a killed station knows
+afterwards which parts it had been told of. The journal is written, not synced: a cut of the power may lose the last
+ones.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ from firmware_bridge.plc.events import PlcEvent, ResultLost, ResultTaken, Trigge
 
 _JOURNAL = struct.Struct("<8sII")
 _MARK = b"PLCPART1"
+_SLOT = struct.Struct("<III")  # number, whether the PLC gave one, which
+SLOTS = 256
+"""Of so many parts the PLC's number is kept: more than can be under way at once."""
 
 
 class PartJournal:
-    """The boot and the last number given, in a file of 16 bytes. Raises OSError where it cannot be written."""
+    """The boot and the last number given, and the PLC's numbers of the last `SLOTS` parts. Raises OSError where it
+    cannot be written."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,13 +43,28 @@ class PartJournal:
         _, boot, number = _JOURNAL.unpack(data)
         return boot, number
 
+    def plc_parts(self) -> dict[int, int]:
+        """The PLC's numbers of the last parts of that process, by their own, where it gave one."""
+        found: dict[int, int] = {}
+        data = os.pread(self._file, SLOTS * _SLOT.size, _JOURNAL.size)
+        for number, given, plc_part in _SLOT.iter_unpack(data[: len(data) // _SLOT.size * _SLOT.size]):
+            if given:
+                found[number] = plc_part
+        return found
+
     def begin(self, boot: int) -> None:
         """From here on, numbers are this boot's."""
         self._boot = boot
-        self.note(0)
+        os.ftruncate(self._file, _JOURNAL.size)
+        self._number(0)
 
-    def note(self, number: int) -> None:
-        """This number is given."""
+    def note(self, number: int, plc_part: int | None) -> None:
+        """This number is given, to the part that the PLC calls `plc_part`."""
+        slot = _SLOT.pack(number, plc_part is not None, plc_part or 0)
+        os.pwrite(self._file, slot, _JOURNAL.size + number % SLOTS * _SLOT.size)
+        self._number(number)
+
+    def _number(self, number: int) -> None:
         os.pwrite(self._file, _JOURNAL.pack(_MARK, self._boot, number), 0)
 
     def close(self) -> None:
@@ -66,11 +86,12 @@ class PlcParts:
     def hear(self, event: PlcEvent) -> list[Event]:
         """What the station's line has to know of this event."""
         if isinstance(event, Triggered):
-            part_id = self._new()
+            part_id = self._new(event.part_id)
             self._part_of[event.part_id], self._wire_of[part_id] = part_id, event.part_id
             return [PartSeen(part_id, event.encoder, event.encoder, event.at_ns, event.part_id)]
         if isinstance(event, TriggerRefused):
-            return [PartLost(self._new(), "trigger_refused", event.part_id or None)]
+            plc_part = event.part_id or None
+            return [PartLost(self._new(plc_part), "trigger_refused", plc_part)]
         if isinstance(event, ResultTaken):
             return [PartTaken(part_id, event.verdict.name) for part_id in self._forget(event.part_id)]
         if isinstance(event, ResultLost):
@@ -92,9 +113,9 @@ class PlcParts:
         self._wire_of.clear()
         return lost
 
-    def _new(self) -> int:
+    def _new(self, plc_part: int | None) -> int:
         self._number += 1
-        self._journal.note(self._number)
+        self._journal.note(self._number, plc_part)
         return self._boot << 32 | self._number
 
     def _forget(self, wire_id: int) -> Iterable[int]:

@@ -1,0 +1,42 @@
+"""The book of a PLC's parts: what a process that was killed had been told of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from firmware_bridge.events import PartLost
+from firmware_bridge.plc.events import Triggered, TriggerRefused
+from firmware_bridge.plc.parts import SLOTS, PartJournal, PlcParts
+from firmware_bridge.plc.signals import Refusal
+
+
+def told(parts: PlcParts, *numbers: int) -> None:
+    for number in numbers:
+        parts.hear(Triggered(part_id=number, acquisition_id=number, encoder=0, job=1, at_ns=0))
+
+
+def test_the_journal_knows_the_plcs_numbers_of_the_last_parts(tmp_path: Path) -> None:
+    journal = PartJournal(tmp_path / "parts")
+    parts = PlcParts(3, journal)
+    told(parts, 900, 901)
+    refused = parts.hear(TriggerRefused(0, list(Refusal)[1], 0))
+    assert refused == [PartLost(3 << 32 | 3, "trigger_refused", None)]
+    other = PartJournal(tmp_path / "parts")
+    assert other.read() == (3, 3)
+    assert other.plc_parts() == {1: 900, 2: 901}
+    told(parts, *range(1000, 1000 + SLOTS))
+    kept = other.plc_parts()
+    assert len(kept) == SLOTS
+    assert all(kept[number] == 996 + number for number in range(4, 4 + SLOTS))
+    PlcParts(4, other)
+    assert (other.read(), other.plc_parts()) == ((4, 0), {})
+
+
+def test_a_journal_of_an_earlier_release_or_a_torn_one_has_no_numbers(tmp_path: Path) -> None:
+    journal = PartJournal(tmp_path / "parts")
+    told(PlcParts(1, journal), 7)
+    whole = (tmp_path / "parts").read_bytes()
+    (tmp_path / "parts").write_bytes(whole[:16])
+    assert (journal.read(), journal.plc_parts()) == ((1, 1), {})
+    (tmp_path / "parts").write_bytes(whole[:-3])
+    assert (journal.read(), journal.plc_parts()) == ((1, 1), {})
