@@ -7,9 +7,13 @@ words here is shown as the line said it, in English. Any thread.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
+from firmware_bridge.codes import Fault
 from inspector.alarms import WORDS
-from inspector.types import Alarm, Reason
+from inspector.types import Alarm, Reason, RejectOutcome
+from inspector.web.codes import FAULTS, MODES, OUTCOMES, PLC_FAULTS, WHYS
 from inspector.web.words import Words, mark
 
 REASONS = {
@@ -56,10 +60,42 @@ def reason_words(words: Words, reason: Reason) -> str:
     return f"{said}: {reason.text}" if reason.text else said
 
 
+def outcome_words(words: Words, outcome: RejectOutcome) -> tuple[str, str]:
+    """What became of a part at the gate, and why; a reason without words as it is."""
+    return words(OUTCOMES[outcome.kind]), words(WHYS.get(outcome.reason, outcome.reason))
+
+
+def link_words(words: Words, key: str, link: Mapping[str, Any]) -> Any:
+    """What the line says under `key` of its link to the controller; a number without words stays one."""
+    value = link.get(key)
+    table = link_table(words, plc_triggers="parts" not in link)
+    if value is None or not isinstance(table.get(key), dict):
+        return "-" if value is None else value
+    if key == "fault" and table["bits"]:
+        return ", ".join(said for bit, said in table["fault"].items() if value & bit) or table["fault"][0]
+    return table[key].get(value, value)
+
+
+def link_table(words: Words, *, plc_triggers: bool) -> dict[str, Any]:
+    """Words by number of the link's mode and fault; `bits` where a fault's number is a sum of several."""
+    faults: list[tuple[int, str]] = [(Fault.NONE, FAULTS[Fault.NONE])]
+    faults += PLC_FAULTS.items() if plc_triggers else FAULTS.items()
+    return {
+        "mode": {int(mode): words(said) for mode, said in MODES.items()},
+        "fault": {int(fault): words(said) for fault, said in faults},
+        "bits": plc_triggers,
+    }
+
+
 def for_script(words: Words) -> str:
     """The words of all codes as the JSON of a page; safe inside a script element."""
     table = {
         "alarms": {code: [words(text), words(advice)] for code, (text, advice) in WORDS.items()},
         "reasons": {code: words(said) for code, said in REASONS.items()},
     }
+    return script_json(table)
+
+
+def script_json(table: Any) -> str:
+    """A table as the JSON of a page; safe inside a script element."""
     return json.dumps(table, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")

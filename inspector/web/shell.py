@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse
 from inspector.web.errors import ApiError
 from inspector.web.menu import pages_for
 from inspector.web.roles import NOBODY, Role, Who, who_asks
-from inspector.web.said import reason_words
+from inspector.web.said import outcome_words, reason_words
 from inspector.web.words import LANGUAGES, PSEUDO, Words, chosen_language
 
 HERE = Path(__file__).parent
@@ -126,6 +126,7 @@ def _environment(words: Words) -> jinja2.Environment:
     environment.globals.update(
         _=words,
         why=partial(reason_words, words),
+        gate=partial(outcome_words, words),
         static=STATIC_PATH,
         languages=LANGUAGES,
         themes=THEMES,
