@@ -25,6 +25,7 @@ from inspector.web.defects import form_context
 from inspector.web.finding import Stores
 from inspector.web.moments import Place, iso, parse_utc, quarter_back
 from inspector.web.roles import Role, require
+from inspector.web.said import class_words
 from inspector.web.sampled import MOST_POINTS, any_verdict, measurement, nothing, places, times
 from inspector.web.shell import render, words_of
 from inspector.web.words import Words, mark
@@ -107,7 +108,10 @@ def _pareto(stores: Stores, asked: Asked, words: Words) -> dict[str, Any]:
     parts = sum(slot.parts for slot in slots)
     total = sum(one.parts for one in found)
     rest = sum(one.parts for one in found[MOST_BARS:])
-    bars = [(one.label, one.parts, f"/defects?{asked.query(label=one.label)}") for one in found[:MOST_BARS]]
+    bars = [
+        (class_words(words, one.label), one.parts, f"/defects?{asked.query(label=one.label)}")
+        for one in found[:MOST_BARS]
+    ]
     if rest:
         bars.append((words(mark("others")), rest, f"/defects?{asked.query(label=None)}"))
     so_far, rows = 0, []

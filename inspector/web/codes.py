@@ -1,7 +1,7 @@
 """What the line and the reject controller say by number or by name, in words.
 
-What it is: a message id for each mode, fault and outcome. What it is not: the codes themselves, which the API and
-files of tables keep (`firmware_bridge.codes`, docs/errors.md). Constants; any thread.
+What it is: a message id for each mode, fault, outcome and class. What it is not: the codes themselves, which addresses,
+the API and files of tables keep (`firmware_bridge.codes`, docs/errors.md). Constants; any thread.
 """
 
 from __future__ import annotations
@@ -85,3 +85,39 @@ WHYS = {
         PlcVerdict.FAULT: mark("the PLC was told of a fault"),
     }.items()
 }
+# Classes of defects: what a taught model finds, and what the sample pictures show; and why a part was not judged,
+# shorter than in `said.REASONS`, for a table's column and below a bar.
+CLASSES = {
+    "anomaly": mark("anomaly"),
+    "scratch": mark("scratch"),
+    "dent": mark("dent"),
+    "crack": mark("crack"),
+    "missing_feature": mark("missing feature"),
+    "burr": mark("burr"),
+    "stain": mark("stain"),
+    "print": mark("print"),
+    "score": mark("score"),
+    "no_frame": mark("no picture"),
+    "late": mark("too late"),
+    "frame_ambiguous": mark("ambiguous picture"),
+    "frame_incomplete": mark("torn picture"),
+    "black": mark("black picture"),
+    "blown": mark("overexposed"),
+    "blurred": mark("blurred"),
+    "frozen": mark("same picture"),
+    "empty": mark("empty"),
+    "no_part": mark("no part"),
+    "two_parts": mark("two parts"),
+    "half_part": mark("half part"),
+    "hidden": mark("hidden"),
+    "wrong_size": mark("wrong size"),
+    "unfit": mark("too small"),
+    "score_not_a_number": mark("no score"),
+    "not_measured": mark("not measured"),
+    "code_unreadable": mark("unreadable code"),
+    "code_wrong": mark("wrong code"),
+    "restarted": mark("station start"),
+    "recipe_changed": mark("recipe change"),
+    "maintenance": mark("maintenance"),
+    "station_aborted": mark("station aborted"),
+} | {reason.lower(): said for reason, said in WHYS.items()}

@@ -13,7 +13,7 @@ from typing import Any
 from firmware_bridge.codes import Fault
 from inspector.alarms import WORDS
 from inspector.types import Alarm, Reason, RejectOutcome
-from inspector.web.codes import FAULTS, MODES, OUTCOMES, PLC_FAULTS, WHYS
+from inspector.web.codes import CLASSES, FAULTS, MODES, OUTCOMES, PLC_FAULTS, WHYS
 from inspector.web.words import Words, mark
 
 REASONS = {
@@ -42,6 +42,8 @@ REASONS = {
     "maintenance": mark("on the belt in maintenance"),
     "station_aborted": mark("the station cannot record"),
 }
+# Of a measurement, that has the name its recipe gives it.
+OUT_OF_TOLERANCE = mark("{name}: out of tolerance")
 
 
 def alarm_words(words: Words, alarm: Alarm) -> tuple[str, str]:
@@ -52,12 +54,21 @@ def alarm_words(words: Words, alarm: Alarm) -> tuple[str, str]:
     return text, advice
 
 
-def reason_words(words: Words, reason: Reason) -> str:
-    """Why a part was not passed: our words for the code, and then what the line adds; a class or a name as it is."""
-    if reason.code not in REASONS:
-        return reason.text or reason.code.replace("_", " ")
-    said = words(REASONS[reason.code])
-    return f"{said}: {reason.text}" if reason.text else said
+def reason_words(words: Words, reason: Reason) -> tuple[str, str]:
+    """Why a part was not passed, in our words for the code, and what the line adds in English."""
+    if reason.code in REASONS:
+        return words(REASONS[reason.code]), reason.text
+    if reason.code.startswith(("measure:", "defect:")):
+        return class_words(words, reason.code), ""  # the number and its limit say the rest
+    return reason.text or class_words(words, reason.code), ""
+
+
+def class_words(words: Words, code: str) -> str:
+    """A class of defects, or the reason that stands in its place: our words for it, else its name to be read."""
+    if code.startswith("measure:"):
+        return words(OUT_OF_TOLERANCE, name=code.removeprefix("measure:").replace("_", " "))
+    name = code.removeprefix("defect:")
+    return words(CLASSES[name]) if name in CLASSES else name.replace("_", " ")
 
 
 def outcome_words(words: Words, outcome: RejectOutcome) -> tuple[str, str]:
@@ -92,6 +103,8 @@ def for_script(words: Words) -> str:
     table = {
         "alarms": {code: [words(text), words(advice)] for code, (text, advice) in WORDS.items()},
         "reasons": {code: words(said) for code, said in REASONS.items()},
+        "classes": {code: words(said) for code, said in CLASSES.items()},
+        "measure": words(OUT_OF_TOLERANCE),
     }
     return script_json(table)
 

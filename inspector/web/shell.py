@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse
 from inspector.web.errors import ApiError
 from inspector.web.menu import pages_for
 from inspector.web.roles import NOBODY, Role, Who, who_asks
-from inspector.web.said import outcome_words, reason_words
+from inspector.web.said import class_words, outcome_words, reason_words
 from inspector.web.words import LANGUAGES, PSEUDO, Words, chosen_language
 
 HERE = Path(__file__).parent
@@ -123,6 +123,7 @@ def _environment(words: Words) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["class_name"] = partial(class_words, words)
     environment.globals.update(
         _=words,
         why=partial(reason_words, words),

@@ -1,21 +1,34 @@
 """What comes as a number or a code name is said in words, in every language: none of the codes may be forgotten."""
 
+import contextlib
+import io
 import re
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 import firmware_bridge
 import inspector
 from firmware_bridge.codes import Fault, Mode, Why
 from firmware_bridge.plc.signals import Fault as PlcFault
 from firmware_bridge.plc.signals import PlcVerdict
-from inspector.types import OutcomeKind, RejectOutcome
-from inspector.web.codes import FAULTS, MODES, OUTCOMES, PLC_FAULTS, WHYS
-from inspector.web.said import link_words, outcome_words
+from inspector.clock import SystemClock
+from inspector.record.reader import store_url
+from inspector.record.store import Store
+from inspector.types import Defect, OutcomeKind, Reason, RejectOutcome, Verdict
+from inspector.web.app import create_app
+from inspector.web.codes import CLASSES, FAULTS, MODES, OUTCOMES, PLC_FAULTS, WHYS
+from inspector.web.roles import Role
+from inspector.web.said import REASONS, class_words, link_words, outcome_words
 from inspector.web.words import Words
 
+from .fakes import fill_store, make_config, make_record, sign_in
 from .seen import Seen
+
+SAMPLES = Path(__file__).parents[2] / "sample_images"
 
 # A part that is lost has its reason from here, and no enumeration.
 LOST = re.compile(r'(?:PartLost\([^"]*|abandon\()"(\w+)"')
@@ -70,3 +83,50 @@ def test_the_live_values_say_the_same(browser, shared):
         assert (seen.text("link-fault"), seen.text("link-linked")) == (words(FAULTS[fault]), "是")
     assert seen.troubles == []
     context.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "english", "chinese"),
+    [
+        ("missing_feature", "missing feature", "缺少特征"),
+        ("half_part", "half part", "工件不全"),
+        ("defect:scratch", "scratch", "划痕"),
+        ("measure:hole_left", "hole left: out of tolerance", "hole left\uff1a超差"),
+        ("lease_expired", "the station was silent", "工位无通讯"),
+        ("cold_shut", "cold shut", "cold shut"),
+        ("typed: by_a_person", "typed: by a person", "typed: by a person"),
+    ],
+)
+def test_a_class_is_read_as_words(code, english, chinese):
+    assert [class_words(Words(language), code) for language in ("en", "zh")] == [english, chinese]
+
+
+def test_a_class_has_a_short_name_wherever_the_line_gives_it_as_a_reason():
+    assert REASONS.keys() <= CLASSES.keys()
+    assert {label.name for label in (SAMPLES / "test").iterdir()} - {"good"} <= CLASSES.keys()
+
+
+def test_pages_show_names_of_classes_and_addresses_keep_their_codes(tmp_path):
+    config = make_config(tmp_path / "station")
+    fill_store(config)
+    defect = Defect(label="missing_feature", score=2.0, threshold=1.0, box_px=(1, 2, 3, 4))
+    record = make_record(31, Verdict.REJECT)
+    reasons = (Reason(code="half_part", value=2.0, text="the outline touches"), Reason(code="defect:missing_feature"))
+    inspection = replace(record.inspection, defects=(defect,), reasons=reasons)
+    with contextlib.closing(Store.open(store_url(config.record.store, config.folder), SystemClock())) as store:
+        store.write([replace(record, inspection=inspection)])
+    with TestClient(create_app(config, tmp_path / "none.sock"), base_url="http://127.0.0.1") as web:
+        sign_in(web, Role.QUALITY)
+        web.cookies.set("lang", "zh")
+        own = f"/parts/{record.part.part_id}"
+        for path in ("/defects", "/defects?view=gallery", "/charts?span=any", own, "/review"):
+            page = web.get(path).text
+            shown = re.sub(r"<script.*?</script>|<[^>]*>", "", page, flags=re.DOTALL)
+            assert "missing_feature" not in shown, path
+            assert "缺少特征" in shown or path == "/review", path
+        assert 'value="missing_feature">缺少特征</option>' in web.get("/defects").text
+        assert "label=missing_feature" in web.get("/charts?span=any").text
+        assert 'lang="en">the outline touches</small>' in web.get(own).text
+        table = zipfile.ZipFile(io.BytesIO(web.get("/defects/export.zip").content)).read("parts.csv").decode()
+        assert "missing_feature" in table
+        assert "缺少特征" not in table

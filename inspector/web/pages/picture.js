@@ -3,6 +3,7 @@
 // What it is not: a verdict (live.js). It draws what it is given, and keeps it while it is frozen.
 
 import { _, byId, text } from "./channel.js";
+import { className } from "./said.js";
 
 export const RED = "#c8102e";
 const FROZEN_MS = 60_000;
@@ -62,7 +63,7 @@ export function drawBoxes(over, boxes, scale, width, height) {
     const [left, top] = [x * scale, y * scale];
     outline(over, RED, () => over.strokeRect(left, top, w * scale, h * scale));
     if (place < sorted.length - 3) continue;
-    sign(over, score === null ? label : `${label} ${score.toFixed(2)}`, RED, left, top, h * scale, width, height);
+    sign(over, score === null ? className(label) : `${className(label)} ${score.toFixed(2)}`, RED, left, top, h * scale, width, height);
   }
 }
 
