@@ -37,7 +37,7 @@ FAULTS = {
 PLC_FAULTS = {
     PlcFault.PLC_WATCHDOG: mark("the PLC is gone"),
     PlcFault.STATION_STALLED: mark("the station stood still"),
-    PlcFault.CAMERA: mark("the camera is gone"),
+    PlcFault.CAMERA: mark("the camera gives no pictures"),
     PlcFault.MODEL: mark("the model cannot be used"),
     PlcFault.CONTROLLER: mark("trouble with the reject controller"),
     PlcFault.REJECT_BIN_FULL: mark("the reject bin is full"),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from firmware_bridge.codes import Fault
-from inspector.alarms import WORDS
+from inspector.alarms import DETAIL, WORDS
 from inspector.types import Alarm, Reason, RejectOutcome
 from inspector.web.codes import CLASSES, FAULTS, MODES, OUTCOMES, PLC_FAULTS, WHYS
 from inspector.web.words import Words, mark
@@ -46,12 +46,12 @@ REASONS = {
 OUT_OF_TOLERANCE = mark("{name}: out of tolerance")
 
 
-def alarm_words(words: Words, alarm: Alarm) -> tuple[str, str]:
-    """What is so, and what to do."""
+def alarm_words(words: Words, alarm: Alarm) -> tuple[str, str, str]:
+    """What is so and what to do in the reader's language, and what the line adds in English."""
     if alarm.code not in WORDS:
-        return alarm.text, alarm.advice
+        return alarm.text, alarm.advice, ""
     text, advice = (words(said, **alarm.fields) for said in WORDS[alarm.code])
-    return text, advice
+    return text, advice, alarm.fields.get(DETAIL, "")
 
 
 def reason_words(words: Words, reason: Reason) -> tuple[str, str]:
