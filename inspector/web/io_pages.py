@@ -23,6 +23,7 @@ from inspector.record.rows import StoredRecord
 from inspector.web.defects import MAX_ID, VERDICT_WORDS
 from inspector.web.finding import part_name
 from inspector.web.lanes import DECISION, drawn, lanes_of
+from inspector.web.names import SERVER, name_words
 from inspector.web.roles import Role, require
 from inspector.web.said import link_table, outcome_words, script_json
 from inspector.web.setup_pages import FACTS
@@ -47,7 +48,9 @@ def io_page(request: Request) -> HTMLResponse:
     context: dict[str, Any] = {"plc": config.plc, "link": LINK, "slack": SLACK, "newest": NEWEST}
     context |= {"outputs": list(outputs_of(config).values()), "forceable": FORCEABLE_WORDS}
     triggers = config.plc is not None and config.plc.wiring == "triggers"
-    context["codes"] = script_json(link_table(words_of(request), plc_triggers=triggers))
+    words = words_of(request)
+    counted = {"server": {name: words(said) for name, said in SERVER.items()}}
+    context["codes"] = script_json(link_table(words, plc_triggers=triggers) | counted)
     return render(request, "io.html", scripts=scripts, outcomes=_outcomes(request), **context)
 
 
@@ -60,7 +63,7 @@ def timing_page(request: Request, part: Annotated[str, Query(pattern=r"^\d{0,20}
     if found is not None:
         words, record = words_of(request), found.record
         lanes = lanes_of(record, request.app.state.config)
-        names = [lane.name if lane.stage else words(lane.name) for lane in lanes]
+        names = [name_words(words, lane.name, "stage") if lane.stage else words(lane.name) for lane in lanes]
         newer, older = search.beside(reader, Search(), found.number)
         context |= {
             "part_id": str(record.part.part_id),

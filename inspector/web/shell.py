@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse
 
 from inspector.web.errors import ApiError
 from inspector.web.menu import pages_for
+from inspector.web.names import name_words
 from inspector.web.roles import NOBODY, Role, Who, who_asks
 from inspector.web.said import class_words, outcome_words, reason_words
 from inspector.web.words import LANGUAGES, PSEUDO, Words, chosen_language
@@ -124,6 +125,7 @@ def _environment(words: Words) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["class_name"] = partial(class_words, words)
+    environment.filters["known"] = partial(name_words, words)
     environment.globals.update(
         _=words,
         why=partial(reason_words, words),

@@ -1,6 +1,7 @@
 """What comes as a number or a code name is said in words, in every language: none of the codes may be forgotten."""
 
 import contextlib
+import dataclasses
 import io
 import re
 import zipfile
@@ -13,14 +14,18 @@ from fastapi.testclient import TestClient
 import firmware_bridge
 import inspector
 from firmware_bridge.codes import Fault, Mode, Why
+from firmware_bridge.plc.modbus_pdu import Counters
 from firmware_bridge.plc.signals import Fault as PlcFault
 from firmware_bridge.plc.signals import PlcVerdict
+from inspector.calibrated import KINDS
 from inspector.clock import SystemClock
+from inspector.config import SHIFTS as DEFAULT_SHIFTS
 from inspector.record.reader import store_url
 from inspector.record.store import Store
 from inspector.types import Defect, OutcomeKind, Reason, RejectOutcome, Verdict
 from inspector.web.app import create_app
 from inspector.web.codes import CLASSES, FAULTS, MODES, OUTCOMES, PLC_FAULTS, WHYS
+from inspector.web.names import CALIBRATIONS, LOOKS, SERVER, SHIFTS, STAGES, name_words
 from inspector.web.roles import Role
 from inspector.web.said import REASONS, class_words, link_words, outcome_words
 from inspector.web.words import Words
@@ -130,3 +135,19 @@ def test_pages_show_names_of_classes_and_addresses_keep_their_codes(tmp_path):
         table = zipfile.ZipFile(io.BytesIO(web.get("/defects/export.zip").content)).read("parts.csv").decode()
         assert "missing_feature" in table
         assert "缺少特征" not in table
+
+
+def test_names_that_the_station_gives_are_said_in_words_and_others_as_they_are():
+    laps = re.findall(r'\.lap\("(\w+)"\)', (Path(inspector.__file__).parent / "line.py").read_text("utf-8"))
+    assert set(laps) == STAGES.keys()
+    assert set(CALIBRATIONS) == set(KINDS)
+    assert {shift.name for shift in DEFAULT_SHIFTS} == SHIFTS.keys()
+    assert {field.name for field in dataclasses.fields(Counters)} - {"refused"} == SERVER.keys()
+    looked = re.findall(
+        r'\("(\w+)", (?:_|partial)', (Path(inspector.__file__).parent / "checkup.py").read_text("utf-8")
+    )
+    assert set(looked) == LOOKS.keys()
+    words = Words("zh")
+    assert name_words(words, "sorter_2", "output") == "分拣装置 2"
+    assert name_words(words, "open station", "author") == "开放工位"
+    assert [name_words(words, name, "author") for name in ("Ann", "model")] == ["Ann", "model"]

@@ -4,7 +4,8 @@
 
 import { _, heard, listen, text } from "./channel.js";
 
-const codes = JSON.parse(document.getElementById("codes")?.textContent || "{}");
+/** What numbers and names of the line mean, by the key they come under. */
+export const codes = JSON.parse(document.getElementById("codes")?.textContent || "{}");
 /** A number that stands for something in its words, as on the page of health. @param {string} key @param {any} value */
 function shown(key, value) {
   if (typeof value === "boolean") return value ? _("yes") : _("no");
