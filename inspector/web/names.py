@@ -46,6 +46,24 @@ CALIBRATIONS = {
     "illumination": mark("illumination"),
     "timing": mark("timing"),
 }
+# What the check advises, where it says the same each time. What it found has numbers and paths in it: it stays English.
+ADVICE = (
+    mark("check cable, power and [controller] port"),
+    mark("correct [plc]"),
+    mark("check cable and [camera] source"),
+    mark("teach the recipe's model, or correct [station] recipe"),
+    mark("make the result again, or correct [calibration]"),
+    mark("stop the other station, or correct [record] store"),
+    mark("free disk space, or lower [record] image_budget_mb"),
+    mark("set the computer's clock: records carry its time"),
+    mark("check that the controller is flashed and powered"),
+    mark("the camera will not do this: remove the key"),
+    mark("make what you need: docs/calibration.md"),
+    mark("free disk space: no picture can be kept"),
+    mark("the disk fills before the budget does; lower [record] image_budget_mb"),
+    mark("only this machine can connect: set [plc] host to the address that the PLC reaches, or '0.0.0.0'"),
+    mark("any machine of the network may take control: name the PLC in [plc] allow"),
+)
 # What the server of the handshake counts.
 SERVER = {
     "requests": mark("requests"),
@@ -65,6 +83,7 @@ _KINDS = {
     "stage": STAGES,
     "look": LOOKS,
     "calibration": CALIBRATIONS,
+    "advice": dict(zip(ADVICE, ADVICE, strict=True)),
 }
 
 

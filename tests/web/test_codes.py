@@ -1,5 +1,6 @@
 """What comes as a number or a code name is said in words, in every language: none of the codes may be forgotten."""
 
+import ast
 import contextlib
 import dataclasses
 import io
@@ -25,7 +26,7 @@ from inspector.record.store import Store
 from inspector.types import Defect, OutcomeKind, Reason, RejectOutcome, Verdict
 from inspector.web.app import create_app
 from inspector.web.codes import CLASSES, FAULTS, MODES, OUTCOMES, PLC_FAULTS, WHYS
-from inspector.web.names import CALIBRATIONS, LOOKS, SERVER, SHIFTS, STAGES, name_words
+from inspector.web.names import ADVICE, CALIBRATIONS, LOOKS, SERVER, SHIFTS, STAGES, name_words
 from inspector.web.roles import Role
 from inspector.web.said import REASONS, class_words, link_words, outcome_words
 from inspector.web.words import Words
@@ -151,3 +152,15 @@ def test_names_that_the_station_gives_are_said_in_words_and_others_as_they_are()
     assert name_words(words, "sorter_2", "output") == "分拣装置 2"
     assert name_words(words, "open station", "author") == "开放工位"
     assert [name_words(words, name, "author") for name in ("Ann", "model")] == ["Ann", "model"]
+
+
+def test_what_the_check_advises_is_said_in_words_as_far_as_it_is_always_the_same():
+    own = Path(inspector.__file__).parent
+    texts = [(own / name).read_text("utf-8") for name in ("checkup.py", "plc_check.py")]
+    nodes = [node for text in texts for node in ast.walk(ast.parse(text))]
+    known = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    assert set(ADVICE) <= known
+    looks = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding"]
+    advised = {look.args[3].value for look in looks if len(look.args) > 3 and isinstance(look.args[3], ast.Constant)}
+    assert len(advised) > 5
+    assert advised - {"inspector firmware flash"} <= set(ADVICE)
