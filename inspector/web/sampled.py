@@ -58,7 +58,7 @@ def measurement(stores: Stores, asked: Asked, words: Words, measure: str) -> dic
     return own | {
         "svg": drawing.control(measure, chart.points, at, hrefs, percent=False),
         "svg_2": drawing.control(words(mark("Moving range")), chart.ranges, at[1:], hrefs[1:], percent=False),
-        "heads": [words(text) for text in (mark("When"), mark("Value"), mark("From"), mark("To"),
+        "heads": [words(text) for text in (mark("When"), mark("Value"), mark("At least"), mark("At most"),
                                            mark("Rules broken"))],
         "rows": list(reversed(rows)),
         "notes": [
