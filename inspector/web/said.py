@@ -80,10 +80,10 @@ def link_words(words: Words, key: str, link: Mapping[str, Any]) -> Any:
     """What the line says under `key` of its link to the controller; a number without words stays one."""
     value = link.get(key)
     table = link_table(words, plc_triggers="parts" not in link)
-    if value is None or not isinstance(table.get(key), dict):
+    if not isinstance(value, int) or not isinstance(table.get(key), dict):
         return "-" if value is None else value
-    if key == "fault" and table["bits"]:
-        return ", ".join(said for bit, said in table["fault"].items() if value & bit) or table["fault"][0]
+    if key == "fault" and table["bits"] and value:
+        return ", ".join(said for bit, said in table["fault"].items() if value & bit) or value
     return table[key].get(value, value)
 
 

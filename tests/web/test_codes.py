@@ -73,6 +73,8 @@ def test_the_link_of_either_wiring_is_told_in_words(language):
 
 def test_a_code_of_a_newer_controller_is_shown_as_it_is():
     assert link_words(Words("zh"), "fault", {"fault": 99, "parts": []}) == 99
+    assert link_words(Words("zh"), "fault", {"fault": 1 << 14}) == 1 << 14  # a bit without words is not "none"
+    assert link_words(Words("zh"), "fault", {"fault": "of_a_name"}) == "of_a_name"
     outcome = RejectOutcome(part_id=1, kind=OutcomeKind.FIRED, reason="OF_A_NEWER_ONE")
     assert outcome_words(Words("zh"), outcome) == ("已剔除", "OF_A_NEWER_ONE")
 

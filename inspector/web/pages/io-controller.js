@@ -10,9 +10,9 @@ export const codes = JSON.parse(document.getElementById("codes")?.textContent ||
 function shown(key, value) {
   if (typeof value === "boolean") return value ? _("yes") : _("no");
   const words = codes[key];
-  if (words === undefined || value === null || value === undefined) return value;
-  if (key !== "fault" || !codes.bits) return words[value] ?? value;
-  return Object.keys(words).filter((bit) => value & Number(bit)).map((bit) => words[bit]).join(", ") || words[0];
+  if (words === undefined || typeof value !== "number") return value;
+  if (key !== "fault" || !codes.bits || value === 0) return words[value] ?? value;
+  return Object.keys(words).filter((bit) => value & Number(bit)).map((bit) => words[bit]).join(", ") || value;
 }
 
 listen({
