@@ -16,8 +16,13 @@ from inspector.types import Alarm
 _LOG = logging.getLogger(__name__)
 
 
+# The field that is no word of the text: what a driver or the system said, in English, for whoever looks deeper.
+DETAIL = "trouble"
+
+
 class Wording(NamedTuple):
-    """What is so, and what to do about it; `{fields}` are filled in by whoever raises the alarm."""
+    """What is so, and what to do about it; `{fields}` are filled in by whoever raises the alarm. Both are understood
+    without `DETAIL`, which the screens show after them and which the log and the API have in the text."""
 
     text: str
     advice: str
@@ -31,7 +36,7 @@ _CALIBRATE_FOCUS = "Clean the lens, check its focus ring; then run python -m cal
 WORDS: dict[str, Wording] = {
     "controller_lost": Wording("The reject controller does not answer.", "Check its cable and its power."),
     "controller_refused": Wording(
-        "The reject controller cannot be used: {trouble}",
+        "The reject controller cannot be used.",
         "Flash the controller with this version's firmware.",
     ),
     "controller_reset": Wording("The reject controller was reset.", "Check the belt, then reset and start."),
@@ -71,22 +76,24 @@ WORDS: dict[str, Wording] = {
         "The belt was stopped: the encoder gives no pulses.",
         "Check the encoder's cable and its wheel, then reset.",
     ),
-    "thread_failed": Wording("The station failed: {trouble}", "Restart the station."),
+    "thread_failed": Wording("The station's program has failed: nothing is inspected.", "Restart the station."),
     "record_failed": Wording(
-        "Records cannot be written: {trouble}", "Free disk space or repair the store, then reset."
+        "Records cannot be written: nothing is inspected.", "Free disk space or repair the store, then reset."
     ),
-    "camera_lost": Wording("The camera is gone: {trouble}", "Check the camera's cable and its power."),
+    "camera_lost": Wording(
+        "The camera gives no pictures.", "Check its cable and its power; it is opened again by itself."
+    ),
     "port_gone": Wording(
-        "The controller's port cannot be used: {trouble}",
+        "The controller's port cannot be used.",
         "Check the controller's cable, and [controller] port of the station file.",
     ),
     "plc_port": Wording(
-        "The PLC's serial port cannot be used: {trouble}", "Check its cable, and [plc] serial of the station file."
+        "The PLC's serial port cannot be used.", "Check its cable, and [plc] serial of the station file."
     ),
-    "plc_lost": Wording("The PLC is gone: {why}", "Check the PLC and its network."),
+    "plc_lost": Wording("The PLC is gone.", "Check the PLC and its network."),
     "maintenance": Wording("Maintenance: outputs are fired by hand.", "End the maintenance mode."),
-    "test_fire": Wording("The test pulse was refused: {trouble}", "Let the belt rest, clear the gate, try again."),
-    "plc_job": Wording("The job of the PLC cannot be loaded: {trouble}", "Repair the recipe."),
+    "test_fire": Wording("The test pulse was refused.", "Let the belt rest, clear the gate, try again."),
+    "plc_job": Wording("The PLC's job cannot be loaded: its recipe is not in order.", "Repair the recipe."),
     "lamp_drift": Wording("The brightness has changed by {found} (limit {limit}).", _CALIBRATE_LIGHT),
     "focus_drift": Wording("Edges are less steep by {found} (limit {limit}).", _CALIBRATE_FOCUS),
     "camera_moved": Wording(
@@ -115,6 +122,8 @@ class Alarms:
         if code in self._standing:
             return
         text, advice = (words.format(**fields) for words in WORDS[code])
+        detail = fields.get(DETAIL, "")
+        text = f"{text.removesuffix('.')}: {detail}" if detail else text
         since = self._clock.utc()
         _LOG.warning("alarm %s (%s): %s", code, severity, text)
         self._standing[code] = Alarm(

@@ -107,7 +107,7 @@ class PlcSide:
             self._wanted = event.job
         elif isinstance(event, events.FaultRaised) and event.why is not Refusal.STATION_PULSE:
             self._lost = True
-            alarms.raise_("plc_lost", why=event.why.name)
+            alarms.raise_("plc_lost", trouble=event.why.name)
         elif isinstance(event, events.FaultsReset):
             self._lost = False
             alarms.settle("plc_lost")

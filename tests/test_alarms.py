@@ -8,7 +8,7 @@ import pytest
 
 import inspector
 from firmware_bridge.codes import Fault
-from inspector.alarms import WORDS, Alarms
+from inspector.alarms import DETAIL, WORDS, Alarms
 from inspector.clock import SimulatedClock
 
 RAISING = {"raise_": 1, "tell": 1, "abort": 1, "_hold": 1}
@@ -32,7 +32,8 @@ def test_who_raises_an_alarm_gives_its_fields():
     found = list(raised())
     assert len(found) >= 11
     for code, given in found:
-        assert given == fields_of(code), code
+        assert given - {DETAIL} == fields_of(code), code
+    assert not any(DETAIL in fields_of(code) for code in WORDS)  # the words are understood without it
     drifts = {"lamp_drift", "focus_drift", "camera_moved"}  # their code is that of the drift
     assert WORDS.keys() - {code for code, _ in found} - drifts == {
         f"controller_{fault.name.lower()}" for fault in Fault if fault
@@ -43,7 +44,7 @@ def test_an_alarm_says_its_words_and_keeps_its_fields_for_other_languages():
     alarms = Alarms(SimulatedClock())
     alarms.raise_("camera_lost", trouble="no frame for {3} s")
     (one,) = alarms.all()
-    assert one.text == "The camera is gone: no frame for {3} s"
+    assert one.text == "The camera gives no pictures: no frame for {3} s"
     assert (one.severity, one.fields) == ("stop", {"trouble": "no frame for {3} s"})
     with pytest.raises(KeyError):
         alarms.raise_("nobody_knows_this")

@@ -24,7 +24,9 @@ from inspector.web.asking import CHOSEN, Asked, asked_of
 from inspector.web.defects import form_context
 from inspector.web.finding import Stores
 from inspector.web.moments import Place, iso, parse_utc, quarter_back
+from inspector.web.names import name_words
 from inspector.web.roles import Role, require
+from inspector.web.said import class_words
 from inspector.web.sampled import MOST_POINTS, any_verdict, measurement, nothing, places, times
 from inspector.web.shell import render, words_of
 from inspector.web.words import Words, mark
@@ -107,7 +109,10 @@ def _pareto(stores: Stores, asked: Asked, words: Words) -> dict[str, Any]:
     parts = sum(slot.parts for slot in slots)
     total = sum(one.parts for one in found)
     rest = sum(one.parts for one in found[MOST_BARS:])
-    bars = [(one.label, one.parts, f"/defects?{asked.query(label=one.label)}") for one in found[:MOST_BARS]]
+    bars = [
+        (class_words(words, one.label), one.parts, f"/defects?{asked.query(label=one.label)}")
+        for one in found[:MOST_BARS]
+    ]
     if rest:
         bars.append((words(mark("others")), rest, f"/defects?{asked.query(label=None)}"))
     so_far, rows = 0, []
@@ -123,7 +128,7 @@ def _pareto(stores: Stores, asked: Asked, words: Words) -> dict[str, Any]:
 
 
 def _reject_rate(stores: Stores, asked: Asked, words: Words, step: str, wide: bool) -> dict[str, Any]:
-    groups = [group for group in _groups(stores, asked, step) if group.judged]
+    groups = [group for group in _groups(stores, asked, step, words) if group.judged]
     if not groups:
         return nothing()
     chart = spc.p_chart([group.counts[Verdict.REJECT] for group in groups], [group.judged for group in groups], wide)
@@ -152,7 +157,7 @@ def _reject_rate(stores: Stores, asked: Asked, words: Words, step: str, wide: bo
 
 
 def _yield(stores: Stores, asked: Asked, words: Words, step: str) -> dict[str, Any]:
-    groups = _groups(stores, asked, step)
+    groups = _groups(stores, asked, step, words)
     if not groups:
         return nothing()
     kinds = [Verdict.PASS, Verdict.REJECT, Verdict.NOT_INSPECTED]
@@ -173,12 +178,12 @@ def _yield(stores: Stores, asked: Asked, words: Words, step: str) -> dict[str, A
     }  # fmt: skip
 
 
-def _groups(stores: Stores, asked: Asked, step: str) -> list[Group]:
+def _groups(stores: Stores, asked: Asked, step: str, words: Words) -> list[Group]:
     slots = sums.by_time(stores.reader, any_verdict(replace(asked, label="")).search())
-    return group_slots(slots, step, asked.place)
+    return group_slots(slots, step, asked.place, lambda shift: name_words(words, shift, "shift"))
 
 
-def group_slots(slots: Sequence[Slot], step: str, place: Place) -> list[Group]:
+def group_slots(slots: Sequence[Slot], step: str, place: Place, shift_name: Callable[[str], str] = str) -> list[Group]:
     """Quarters of an hour put together by hour, shift or day of a place, at most MOST_POINTS, the newest."""
     if not slots:
         return []
@@ -188,7 +193,7 @@ def group_slots(slots: Sequence[Slot], step: str, place: Place) -> list[Group]:
     found: dict[str, list[Slot]] = {}
     for _, same in groupby(slots, key=lambda slot: slot.starts_at_utc):
         some = list(same)
-        found.setdefault(_group_name(some[0], step, place), []).extend(some)
+        found.setdefault(_group_name(some[0], step, place, shift_name), []).extend(some)
     groups = []
     for name, some in list(found.items())[-MOST_POINTS:]:
         counts = dict.fromkeys((Verdict.PASS, Verdict.REJECT, Verdict.NOT_INSPECTED), 0)
@@ -199,10 +204,10 @@ def group_slots(slots: Sequence[Slot], step: str, place: Place) -> list[Group]:
     return groups
 
 
-def _group_name(slot: Slot, step: str, place: Place) -> str:
+def _group_name(slot: Slot, step: str, place: Place, shift_name: Callable[[str], str]) -> str:
     if step == "shift":
         day, name = place.shift_at(slot.starts_at_utc)
-        return f"{day[5:]} {name}".strip()
+        return f"{day[5:]} {shift_name(name)}".strip()
     return place.local(slot.starts_at_utc).strftime("%m-%d %H:00" if step == "hour" else "%Y-%m-%d")
 
 

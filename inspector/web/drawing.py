@@ -17,7 +17,9 @@ from markupsafe import Markup, escape
 from inspector.spc import Point
 
 WIDTH, HEIGHT = 960, 360
-LEFT, RIGHT, TOP, BOTTOM = 64, 56, 16, 64
+LEFT, RIGHT, TOP = 64, 56, 16
+# Below the axis: room for a number, or for slanted names.
+FOOT, SLANTED_FOOT = 28, 64
 MOST_TICKS = 12
 CHARACTER = 7.5
 # Among more points than these, a number stands only where the rules change from one point to the next.
@@ -31,12 +33,13 @@ class Canvas:
     title: str
     width: int = WIDTH
     height: int = HEIGHT
+    foot: int = FOOT
     parts: list[Markup] = field(default_factory=list)
 
     @property
     def inner(self) -> tuple[float, float]:
         """Width and height between the axes."""
-        return self.width - LEFT - RIGHT, self.height - TOP - BOTTOM
+        return self.width - LEFT - RIGHT, self.height - TOP - self.foot
 
     def add(self, pattern: str, *values: object) -> None:
         """Add an element; each `{}` of the pattern is escaped."""
@@ -62,7 +65,7 @@ class Canvas:
         ticks = len(names) if slanted else min(MOST_TICKS, int(self.inner[0] / (CHARACTER * (widest + 2))))
         step = max(1, math.ceil(len(names) / max(1, ticks)))
         for place in range(0, len(names), step):
-            x, y = self.slot(place, len(names)), self.height - BOTTOM + 18
+            x, y = self.slot(place, len(names)), self.height - self.foot + 18
             kind = "tick end" if slanted else "tick middle"
             turn = f"rotate(-25 {_plain(x)} {y})" if slanted else ""
             self.add(
@@ -93,7 +96,7 @@ def round_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 def pareto(title: str, bars: Sequence[tuple[str, int, str]], parts: int) -> Markup:
     """Bars (name, count, address to go to) by falling count, and the cumulative share of `parts` all in all."""
-    canvas = Canvas(title)
+    canvas = Canvas(title, foot=SLANTED_FOOT)
     top = 1.1 * max((count for _, count, _ in bars), default=1)
     canvas.axis_y(0, top)
     wide = canvas.inner[0] / max(len(bars), 1)
@@ -107,7 +110,7 @@ def pareto(title: str, bars: Sequence[tuple[str, int, str]], parts: int) -> Mark
             '<rect class="reach" x="{}" y="{}" width="{}" height="{}"/>'
             '<text class="count middle" x="{}" y="{}">{}</text></a>',
             href, f"{name}: {count}", x - 0.38 * wide, y, 0.76 * wide, canvas.y(0, 0, top) - y,
-            x - wide / 2, TOP, wide, canvas.inner[1] + BOTTOM, x, y - 4, count,
+            x - wide / 2, TOP, wide, canvas.inner[1] + canvas.foot, x, y - 4, count,
         )  # fmt: skip
     canvas.axis_x([name for name, _, _ in bars], slanted=True)
     _line(canvas, "cumulative", line)
@@ -202,10 +205,11 @@ def histogram(title: str, values: Sequence[float], bins: int = 40, at: float | N
         canvas.add('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>', LEFT + place * wide, y, 0.9 * wide, tall)
     for value in round_ticks(low, high, 8):
         x = LEFT + canvas.inner[0] * (value - low) / (high - low)
-        canvas.add('<text class="tick middle" x="{}" y="{}">{}</text>', x, canvas.height - BOTTOM + 18, f"{value:g}")
+        y = canvas.height - canvas.foot + 18
+        canvas.add('<text class="tick middle" x="{}" y="{}">{}</text>', x, y, f"{value:g}")
     if at is not None:
         x = LEFT + canvas.inner[0] * (at - low) / (high - low)
-        canvas.add('<line class="limit" x1="{}" y1="{}" x2="{}" y2="{}"/>', x, TOP, x, canvas.height - BOTTOM)
+        canvas.add('<line class="limit" x1="{}" y1="{}" x2="{}" y2="{}"/>', x, TOP, x, canvas.height - canvas.foot)
     return canvas.svg()
 
 

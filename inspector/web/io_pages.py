@@ -20,10 +20,12 @@ from inspector.record import search
 from inspector.record.asked import Search
 from inspector.record.reader import Reader, RecordFilter
 from inspector.record.rows import StoredRecord
-from inspector.web.defects import MAX_ID
+from inspector.web.defects import MAX_ID, VERDICT_WORDS
 from inspector.web.finding import part_name
 from inspector.web.lanes import DECISION, drawn, lanes_of
+from inspector.web.names import SERVER, name_words
 from inspector.web.roles import Role, require
+from inspector.web.said import link_table, outcome_words, script_json
 from inspector.web.setup_pages import FACTS
 from inspector.web.shell import render, words_of
 from inspector.web.words import mark
@@ -45,6 +47,10 @@ def io_page(request: Request) -> HTMLResponse:
     scripts = (*(("io.js",) if config.plc is not None else ()), "io-maintenance.js", "io-controller.js")
     context: dict[str, Any] = {"plc": config.plc, "link": LINK, "slack": SLACK, "newest": NEWEST}
     context |= {"outputs": list(outputs_of(config).values()), "forceable": FORCEABLE_WORDS}
+    triggers = config.plc is not None and config.plc.wiring == "triggers"
+    words = words_of(request)
+    counted = {"server": {name: words(said) for name, said in SERVER.items()}}
+    context["codes"] = script_json(link_table(words, plc_triggers=triggers) | counted)
     return render(request, "io.html", scripts=scripts, outcomes=_outcomes(request), **context)
 
 
@@ -57,11 +63,12 @@ def timing_page(request: Request, part: Annotated[str, Query(pattern=r"^\d{0,20}
     if found is not None:
         words, record = words_of(request), found.record
         lanes = lanes_of(record, request.app.state.config)
-        names = [lane.name if lane.stage else words(lane.name) for lane in lanes]
+        names = [name_words(words, lane.name, "stage") if lane.stage else words(lane.name) for lane in lanes]
         newer, older = search.beside(reader, Search(), found.number)
         context |= {
             "part_id": str(record.part.part_id),
             "record": record,
+            "verdict_words": VERDICT_WORDS,
             "name": part_name(record.part.part_id),
             "older": _part_id(reader, older),
             "newer": _part_id(reader, newer),
@@ -83,10 +90,11 @@ def _part_id(reader: Reader, number: int | None) -> str | None:
 
 
 def _outcomes(request: Request) -> list[tuple[str, str, int]]:
-    """What became of the newest parts at the gate: kind, the controller's reason, how often; empty without a store."""
+    """What became of the newest parts at the gate: kind and reason in words, how often; empty without a store."""
     try:
         found = request.app.state.store.reader().records(RecordFilter(), None, NEWEST)
     except StoreError:
         return []
-    counted = Counter((one.record.outcome.kind.name, one.record.outcome.reason) for one in found)
+    words = words_of(request)
+    counted = Counter(outcome_words(words, one.record.outcome) for one in found)
     return [(kind, reason, count) for (kind, reason), count in counted.most_common()]

@@ -18,6 +18,7 @@ from inspector.record.sums import Sample
 from inspector.web import drawing
 from inspector.web.asking import Asked
 from inspector.web.finding import Stores
+from inspector.web.names import name_words
 from inspector.web.words import Words, mark
 
 MOST_POINTS = 200
@@ -57,7 +58,7 @@ def measurement(stores: Stores, asked: Asked, words: Words, measure: str) -> dic
     return own | {
         "svg": drawing.control(measure, chart.points, at, hrefs, percent=False),
         "svg_2": drawing.control(words(mark("Moving range")), chart.ranges, at[1:], hrefs[1:], percent=False),
-        "heads": [words(text) for text in (mark("When"), mark("Value"), mark("From"), mark("To"),
+        "heads": [words(text) for text in (mark("When"), mark("Value"), mark("At least"), mark("At most"),
                                            mark("Rules broken"))],
         "rows": list(reversed(rows)),
         "notes": [
@@ -78,7 +79,7 @@ def times(stores: Stores, asked: Asked, words: Words) -> dict[str, Any]:
     for sample in found:
         for stage, ms in sample.stage_ms.items():
             if ms is not None:
-                stages.setdefault(stage, []).append(ms)
+                stages.setdefault(name_words(words, stage, "stage"), []).append(ms)
     rows = [
         [(name, ""), len(values), *(f"{_quantile(values, share):.2f}" for share in (0, 0.5, 0.95, 1))]
         for name, values in stages.items()

@@ -16,12 +16,13 @@ from fastapi.responses import HTMLResponse, Response
 from inspector.calibrated import KINDS, load_result
 from inspector.config import CameraConfig, StationConfig, load_station
 from inspector.errors import ConfigError
+from inspector.types import StationStatus
 from inspector.web.camera_routes import LONGEST_US, MOST_DB
 from inspector.web.job_pages import ask_job, go_to, jobs_of
 from inspector.web.roles import Role, require
-from inspector.web.said import alarm_words
+from inspector.web.said import alarm_words, link_words
 from inspector.web.shell import render, words_of
-from inspector.web.words import mark
+from inspector.web.words import Words, mark
 
 pages = APIRouter(include_in_schema=False, dependencies=[Depends(require(Role.INTEGRATOR))])
 # What the line says of itself, as the health page lists it: group, key, words.
@@ -49,11 +50,10 @@ def health_page(request: Request) -> HTMLResponse:
     """What the line says now, and what the last check found."""
     client = request.app.state.client
     told = client.status if client.connected else None
-    groups = {} if told is None else told.queues | {"link": told.link}
-    facts = [(words, groups.get(group, {}).get(key, "-")) for group, key, words in FACTS if groups]
     checks = jobs_of(request).all("check")
     done = next((job for job in checks if job.state == "done"), None)
     words = words_of(request)
+    facts = [] if told is None else [(said, _fact(words, told, group, key)) for group, key, said in FACTS]
     alarms = [] if told is None else [(one.severity, *alarm_words(words, one)) for one in told.alarms]
     context: dict[str, Any] = {
         "facts": facts,
@@ -64,6 +64,10 @@ def health_page(request: Request) -> HTMLResponse:
     }
     context["waiting"] = next((job for job in checks if not job.over), None)
     return render(request, "health.html", result=done.result() if done else {}, **context)
+
+
+def _fact(words: Words, told: StationStatus, group: str, key: str) -> Any:
+    return link_words(words, key, told.link) if group == "link" else told.queues.get(group, {}).get(key, "-")
 
 
 @pages.post("/health")

@@ -18,8 +18,9 @@ from fastapi.responses import HTMLResponse
 
 from inspector.web.errors import ApiError
 from inspector.web.menu import pages_for
+from inspector.web.names import name_words
 from inspector.web.roles import NOBODY, Role, Who, who_asks
-from inspector.web.said import reason_words
+from inspector.web.said import class_words, outcome_words, reason_words
 from inspector.web.words import LANGUAGES, PSEUDO, Words, chosen_language
 
 HERE = Path(__file__).parent
@@ -123,9 +124,12 @@ def _environment(words: Words) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["class_name"] = partial(class_words, words)
+    environment.filters["known"] = partial(name_words, words)
     environment.globals.update(
         _=words,
         why=partial(reason_words, words),
+        gate=partial(outcome_words, words),
         static=STATIC_PATH,
         languages=LANGUAGES,
         themes=THEMES,

@@ -57,7 +57,7 @@ def test_without_a_plc_the_page_says_so_and_shows_the_controller_and_its_outputs
     assert "/io.js" not in page
     assert 'id="force"' not in page
     assert re.findall(r'data-output="(\w+)"', page) == ["ejector"]
-    assert '<td>FIRED</td><td class="long">told</td><td class="number">10</td>' in page
+    assert '<td>thrown out</td><td class="long">told</td><td class="number">10</td>' in page
 
 
 def test_every_bit_has_its_edges_counted_and_knows_since_when(web, line):

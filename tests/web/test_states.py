@@ -80,7 +80,8 @@ def test_a_camera_that_is_gone_is_said_with_its_name_and_what_to_do_and_comes_ba
     seen.wait_for_word("PASS")
     line.more = {"camera_trouble": "no frame for 3 s"}
     seen.wait_for_word("NO CAMERA", timeout_s=3)
-    assert seen.text("placeholder-text") == "Camera camera0: no frame for 3 s. Check its cable and its power."
+    assert seen.text("placeholder-text") == "Camera camera0 gives no pictures. Check its cable and its power."
+    assert seen.page.inner_text("#placeholder-detail[lang=en]") == "no frame for 3 s"
     assert "not inspected" in seen.text("detail")
     line.more = {}
     seen.wait_for_word("PASS")
@@ -285,8 +286,8 @@ def test_alarms_and_reasons_of_the_line_are_said_in_the_reader_s_language(browse
     seen.page.wait_for_selector("#alarm-list button")
     seen.wait_until("() => document.getElementById('detail').innerText.includes('#')")
     told = seen.text("alarm-list")
-    assert words(WORDS["camera_lost"].text, trouble="<b>no frame</b> for 3 s") in told
-    for wanted in (*WORDS["controller_eye_stuck"], WORDS["camera_lost"].advice):
+    assert seen.page.inner_text("#alarm-list .detail[lang=en]") == "<b>no frame</b> for 3 s"
+    for wanted in (*WORDS["controller_eye_stuck"], *WORDS["camera_lost"]):
         assert words(wanted) in told
         assert wanted not in told
     assert (unknown.text in told, unknown.advice in told) == (True, True)  # English is better than nothing
@@ -297,6 +298,8 @@ def test_alarms_and_reasons_of_the_line_are_said_in_the_reader_s_language(browse
         assert "图像未及时到达" in seen.text("detail")
     seen.page.goto(f"{web.url}/health")
     assert words(WORDS["controller_eye_stuck"].advice) in seen.page.inner_text("main")
+    assert words(WORDS["camera_lost"].text) in seen.page.inner_text("main")
+    assert seen.page.inner_text("main .alarms .detail[lang=en]") == "<b>no frame</b> for 3 s"
     context.close()
 
 

@@ -40,8 +40,8 @@ function watch() {
 
 maintenance.addEventListener("click", () => { void ask({ what: left() === null ? "begin" : "end" }); });
 for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("#io-outputs button"))) {
-  const output = button.dataset.output;
-  heldToDo(button, ready, () => { void ask({ what: "fire", output }, _("{output}: a pulse was asked for at {time}.", { output, time: time(stationTime()) })); });
+  const [output, name] = [button.dataset.output, button.dataset.name];
+  heldToDo(button, ready, () => { void ask({ what: "fire", output }, _("{output}: a pulse was asked for at {time}.", { output: name, time: time(stationTime()) })); });
 }
 if (chosen !== null) {
   const wanted = () => /** @type {HTMLOptionElement} */ (chosen.selectedOptions[0]).dataset;

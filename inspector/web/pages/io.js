@@ -3,6 +3,7 @@
 // What it is not: the handshake, or maintenance (io-maintenance.js).
 
 import { _, byId, element, listen, mode, text } from "./channel.js";
+import { codes } from "./io-controller.js";
 import { drawEdges } from "./io-edges.js";
 
 const EVERY_MS = 200;
@@ -59,7 +60,7 @@ function draw() {
     fresh: one.unchanged_s < 1,
   })));
   for (const part of ["refused", "server"])
-    rows(`io-${part}`, Object.entries(told[part]).map(([name, count]) => ({ name, cells: [name, count] })));
+    rows(`io-${part}`, Object.entries(told[part]).map(([name, count]) => ({ name, cells: [codes[part]?.[name] ?? name, count] })));
   text("io-wiring", told.wiring);
   text("io-owner", told.owner || _("nobody"));
   const signals = ["control", "status"].flatMap((name) => byName.get(name).bits.map((/** @type {any} */ bit) => bit.name));

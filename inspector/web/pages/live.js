@@ -7,7 +7,7 @@ import { SILENCE_MS, _, byId, element, heard, listen, mode, text, time } from ".
 import { command } from "./commands.js";
 import { frozen, pictured, show, thaw, unchecked } from "./picture.js";
 import { partName } from "./rejects.js";
-import { alarmWords, reasonWords } from "./said.js";
+import { alarmWords, detail, reasonWords } from "./said.js";
 
 /** The part that is shown, and when it came (performance.now). Forgotten with the connection. */
 const shown = {
@@ -43,17 +43,18 @@ function disconnected() {
     return { mode: "offline", word: _("NO\nCONNECTION"), icon: "offline", tone: "alarm", detail: since, caption };
   }
   if (where !== "down") return null;
-  const caption = `${_("The line process does not answer.")} ${heard.line.trouble}`;
+  const caption = _("The line process does not answer.");
   const detail = _("Parts are not inspected: the controller rejects them.");
-  return { mode: "down", word: _("LINE DOWN"), icon: "down", tone: "alarm", detail, caption };
+  return { mode: "down", word: _("LINE DOWN"), icon: "down", tone: "alarm", detail, caption, more: heard.line.trouble };
 }
 
 /** What the status says that comes before any verdict; null where parts are judged. */
 function abnormal(/** @type {any} */ status) {
   if (status.state === "Aborted") return { mode: "state", ...STATES.Aborted };
   if (status.camera_trouble) {
-    const placeholder = _("Camera {camera}: {trouble}. Check its cable and its power.", { camera: byId("stage").dataset.camera, trouble: status.camera_trouble });
-    return { mode: "camera", word: _("NO CAMERA"), icon: "camera", tone: "alarm", detail: _("Parts are not inspected: the controller rejects them."), placeholder };
+    const placeholder = _("Camera {camera} gives no pictures. Check its cable and its power.", { camera: byId("stage").dataset.camera });
+    const detail = _("Parts are not inspected: the controller rejects them.");
+    return { mode: "camera", word: _("NO CAMERA"), icon: "camera", tone: "alarm", detail, placeholder, more: status.camera_trouble };
   }
   if (status.test_left_s !== null) return { mode: "test", word: _("TEST"), icon: "test", tone: "warning", detail: _("Outputs are forced by hand.") };
   if (status.unchecked !== null) {
@@ -114,7 +115,11 @@ function watch() {
   unchecked(now.mode === "bypass");
   thaw();
   text("placeholder-text", now.placeholder ?? "");
-  text("caption", now.placeholder ? "" : now.caption ?? caption(pictured()));
+  text("caption-text", now.placeholder ? "" : now.caption ?? caption(pictured()));
+  for (const place of ["placeholder", "caption"]) {
+    const more = now.more && place === (now.placeholder ? "placeholder" : "caption") ? now.more : "";
+    if (byId(`${place}-detail`).textContent !== more) byId(`${place}-detail`).textContent = more;
+  }
 }
 
 function caption(/** @type {any} */ part) {
@@ -161,8 +166,9 @@ function alarmItem(/** @type {any} */ alarm) {
   const item = element("li", "", alarm.severity);
   const since = _("(since {time})", { time: time(new Date(alarm.since_utc)) });
   const words = element("div", "");
-  const [what, todo] = alarmWords(alarm);
+  const [what, todo, more] = alarmWords(alarm);
   words.append(element("b", what), element("span", `${todo} ${since}`));
+  if (more) words.append(detail(more));
   const button = element("button", _("Acknowledge"));
   button.addEventListener("click", () => { void command("ack", { code: alarm.code }); });
   const icon = document.createElementNS("http://www.w3.org/2000/svg", "svg");

@@ -3,6 +3,7 @@
 // What it is not: a verdict (live.js). It draws what it is given, and keeps it while it is frozen.
 
 import { _, byId, text } from "./channel.js";
+import { className } from "./said.js";
 
 export const RED = "#c8102e";
 const FROZEN_MS = 60_000;
@@ -55,14 +56,16 @@ function fit() {
 
 /** @param {CanvasRenderingContext2D} over @param {any[]} boxes @param {number} scale @param {number} width @param {number} height */
 export function drawBoxes(over, boxes, scale, width, height) {
-  over.font = "bold 18px sans-serif";
-  // The weightiest last, so that it lies on top; more than three labels would hide the part.
-  const sorted = [...boxes].sort((a, b) => (a[5] ?? 0) - (b[5] ?? 0));
-  for (const [place, [x, y, w, h, label, score]] of sorted.entries()) {
-    const [left, top] = [x * scale, y * scale];
-    outline(over, RED, () => over.strokeRect(left, top, w * scale, h * scale));
-    if (place < sorted.length - 3) continue;
-    sign(over, score === null ? label : `${label} ${score.toFixed(2)}`, RED, left, top, h * scale, width, height);
+  // The weightiest first. More than three labels would hide the part, and one over another could not be read.
+  const sorted = [...boxes].sort((a, b) => (b[5] ?? 0) - (a[5] ?? 0));
+  for (const [x, y, w, h] of sorted) outline(over, RED, () => over.strokeRect(x * scale, y * scale, w * scale, h * scale));
+  const signs = /** @type {{x: number, y: number, wide: number}[]} */ ([]);
+  for (const [x, y, , h, label, score] of sorted.slice(0, 3)) {
+    const words = score === null ? className(label) : `${className(label)} ${score.toFixed(2)}`;
+    const place = signPlace(over, words, x * scale, y * scale, h * scale, width, height);
+    if (signs.some((other) => Math.abs(other.y - place.y) < 28 && place.x < other.x + other.wide && other.x < place.x + place.wide)) continue;
+    signs.push(place);
+    sign(over, words, RED, place);
   }
 }
 
@@ -75,7 +78,7 @@ function drawMeasurements(/** @type {CanvasRenderingContext2D} */ over, /** @typ
     const [kind, x, y] = shapes[0] ?? [];
     if (ok || kind === undefined) continue;
     const words = value === null ? `${name}: -` : `${name}: ${value.toFixed(3)} ${unit}`;
-    sign(over, words, RED, x * scale, y * scale, 20, size.width, size.height);
+    sign(over, words, RED, signPlace(over, words, x * scale, y * scale, 20, size.width, size.height));
   }
 }
 
@@ -95,11 +98,16 @@ function outline(/** @type {CanvasRenderingContext2D} */ over, /** @type {string
   }
 }
 
-function sign(/** @type {CanvasRenderingContext2D} */ over, /** @type {string} */ words, /** @type {string} */ color, /** @type {number} */ left, /** @type {number} */ top, /** @type {number} */ below, /** @type {number} */ width, /** @type {number} */ height) {
+/** Where a label of what lies at `left`, `top` and is `below` high has room: above it, else under it. */
+function signPlace(/** @type {CanvasRenderingContext2D} */ over, /** @type {string} */ words, /** @type {number} */ left, /** @type {number} */ top, /** @type {number} */ below, /** @type {number} */ width, /** @type {number} */ height) {
+  over.font = "bold 18px sans-serif";
   const wide = over.measureText(words).width + 12;
-  const from = { x: Math.max(0, Math.min(left, width - wide)), y: top >= 28 ? top - 28 : Math.min(top + below, height - 26) };
-  over.fillStyle = color; over.fillRect(from.x, from.y, wide, 26);
-  over.fillStyle = "#fff"; over.fillText(words, from.x + 6, from.y + 19);
+  return { x: Math.max(0, Math.min(left, width - wide)), y: top >= 28 ? top - 28 : Math.min(top + below, height - 26), wide };
+}
+
+function sign(/** @type {CanvasRenderingContext2D} */ over, /** @type {string} */ words, /** @type {string} */ color, /** @type {{x: number, y: number, wide: number}} */ place) {
+  over.fillStyle = color; over.fillRect(place.x, place.y, place.wide, 26);
+  over.fillStyle = "#fff"; over.fillText(words, place.x + 6, place.y + 19);
 }
 
 /** The model's map: clear up to half the threshold, yellow at it, red at twice. @param {CanvasRenderingContext2D} over */

@@ -4,7 +4,7 @@
 
 import { _, byId, element, listen, mode, time } from "./channel.js";
 import { drawBoxes } from "./picture.js";
-import { reasonWords, said } from "./said.js";
+import { className, reasonWords } from "./said.js";
 
 const SHOWN = 6;
 const PAUSE_MS = 1500;
@@ -18,7 +18,7 @@ let openedAt = /** @type {number | null} */ (null);
 /** @param {string} id */
 export const partName = (id) => `#${BigInt(id) & 0xffffffffn} / ${BigInt(id) >> 32n}`;
 const what = (/** @type {any} */ record) =>
-  record.defects[0]?.label.replaceAll("_", " ") ?? (record.reasons.length ? said(record.reasons[0].code) : "-");
+  record.defects.length ? className(record.defects[0].label) : record.reasons.length ? className(record.reasons[0].code) : "-";
 
 async function refresh(/** @type {number} */ rejected) {
   if (asking || rejected === known || performance.now() - askedAt < PAUSE_MS) return;
