@@ -15,11 +15,19 @@ HERE = Path(__file__).parent
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Tests with the browser come last here: while it is there, no other test may run an event loop of its own."""
+    """Tests with the browser come last here: while it is there, no other test may run an event loop of its own. Whole
+    files, since two processes share the files out."""
     places = [at for at, item in enumerate(items) if item.path.parent == HERE]
-    ours = sorted((items[at] for at in places), key=lambda item: "browser" in item.fixturenames)
+    ours = sorted((items[at] for at in places), key=_with_browser)
     for at, item in zip(places, ours, strict=True):
         items[at] = item
+    files = [{item.path for item in ours if _with_browser(item) is with_browser} for with_browser in (True, False)]
+    if mixed := files[0] & files[1]:
+        raise pytest.UsageError(f"{sorted(map(str, mixed))}: tests with the browser want a file of their own")
+
+
+def _with_browser(item):
+    return "browser" in item.fixturenames
 
 
 @pytest.fixture(scope="package")

@@ -32,7 +32,6 @@ from inspector.web.said import REASONS, class_words, link_words, outcome_words
 from inspector.web.words import Words
 
 from .fakes import fill_store, make_config, make_record, sign_in
-from .seen import Seen
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
 
@@ -77,20 +76,6 @@ def test_a_code_of_a_newer_controller_is_shown_as_it_is():
     assert link_words(Words("zh"), "fault", {"fault": "of_a_name"}) == "of_a_name"
     outcome = RejectOutcome(part_id=1, kind=OutcomeKind.FIRED, reason="OF_A_NEWER_ONE")
     assert outcome_words(Words("zh"), outcome) == ("已剔除", "OF_A_NEWER_ONE")
-
-
-def test_the_live_values_say_the_same(browser, shared):
-    line, web = shared
-    words = Words("zh")
-    context = browser.new_context()
-    context.add_cookies([{"name": "lang", "value": "zh", "url": web.url}])
-    seen = Seen(context.new_page(), f"{web.url}/io")
-    for mode, fault in ((Mode.RUN, Fault.NONE), (Mode.SHUT_DOWN, Fault.BIN_FULL)):
-        line.more = {"link": {"linked": True, "mode": int(mode), "fault": int(fault), "parts": []}}
-        seen.wait_until(f"() => document.getElementById('link-mode').textContent === {words(MODES[mode])!r}")
-        assert (seen.text("link-fault"), seen.text("link-linked")) == (words(FAULTS[fault]), "是")
-    assert seen.troubles == []
-    context.close()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-from dataclasses import replace
 
 import pytest
 from fastapi.routing import APIRoute, APIWebSocketRoute
@@ -16,13 +15,11 @@ from inspector.clock import SystemClock
 from inspector.people import hashing
 from inspector.record.reader import store_url
 from inspector.record.store import Store
-from inspector.types import Defect, Verdict
 from inspector.web import menu
 from inspector.web.app import create_app
 from inspector.web.roles import Role
 
-from .fakes import ALARM, FakeLine, fill_store, make_config, make_event, make_record, sign_in, until
-from .seen import Seen
+from .fakes import FakeLine, fill_store, make_config, make_record, sign_in, until
 from .test_shell import _routes
 
 try:
@@ -102,38 +99,6 @@ def test_what_an_address_says_is_never_markup_on_a_page(web):
             answer = web.get(page, params={name: EVIL}, headers=PAGE)
             assert answer.status_code < 500, (page, name)
             assert EVIL not in answer.text, (page, name)
-
-
-def test_names_labels_and_serials_with_markup_are_shown_as_they_are_and_do_nothing(browser, station):
-    line, web = station
-    store = line.server.path.parent / "station"
-    inspection = make_record(50, Verdict.REJECT).inspection
-    defect = Defect(label=EVIL, score=2.0, threshold=1.0, box_px=(1, 2, 30, 40))
-    evil = replace(
-        make_record(50, Verdict.REJECT),
-        inspection=replace(inspection, defects=(defect,), serial=EVIL, recipe_id=EVIL, part_id=(1 << 32) | 50),
-    )
-    with contextlib.closing(Store.open(store_url("data/records.sqlite", store), SystemClock())) as records:
-        records.write([evil])
-    (store / "evil.toml").write_text(f"id = 'evil'\nmodel = 'm'\ndescription = '''{EVIL}'''\n")
-    line.parts = lambda number: make_event(number, Verdict.REJECT, defects=(defect,))
-    line.alarms = (replace(ALARM, text=EVIL, advice=EVIL),)
-    line.more = {"camera_trouble": EVIL, "station": EVIL, "recipe_id": EVIL}
-    context = browser.new_context()
-    page = context.new_page()
-    for path in [one.path for one in menu.MENU]:
-        seen = Seen(page, web.url + path)
-        seen.wait_until("() => document.getElementById('connection').textContent === 'connected'")
-        if path == "/":
-            seen.page.wait_for_selector("#reject-list button")
-            seen.page.click("#reject-list button")
-            seen.page.wait_for_selector("#alarm-list button")
-            assert EVIL in seen.text("alarm-list")
-        assert seen.page.evaluate("() => [window.hacked, document.querySelectorAll('[onerror], [src=x]').length]") == [
-            None,
-            0,
-        ], path
-    context.close()
 
 
 @pytest.fixture(scope="module")
