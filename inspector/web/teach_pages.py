@@ -39,7 +39,9 @@ def list_page(request: Request) -> HTMLResponse:
     config = request.app.state.config
     recipes = list(_book(request).files())
     nth = config.record.keep_every_nth_pass
-    return render(request, "teach.html", rows=rows, recipes=recipes, nth=nth, most=MOST_FROM_LINE)
+    told = request.app.state.client.status
+    context = {"running": told.recipe_id if told is not None else "", "nth": nth, "most": MOST_FROM_LINE}
+    return render(request, "teach.html", rows=rows, recipes=recipes, **context)
 
 
 @pages.post("/from-line")

@@ -1,6 +1,7 @@
 """Teaching on the screen: sets from the line and brought along, findings, and what is asked of the job."""
 
 import zipfile
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from inspector.web import upload_pages
 from inspector.web.app import create_app
 from inspector.web.roles import Role
 
-from .fakes import fill_store, make_config, sign_in
+from .fakes import fill_store, make_config, make_status, sign_in
 
 PNG = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
 
@@ -162,3 +163,8 @@ def test_a_set_is_removed_and_lesser_roles_change_nothing(web):
     web.headers["Origin"] = "http://127.0.0.1"
     assert web.post(f"/teach/{number}/remove").status_code == 200
     assert web.get(f"/teach/{number}").status_code == 404
+
+
+def test_the_recipe_that_runs_is_offered_first(web):
+    web.app.state.client.status = replace(make_status(), recipe_id="hub")
+    assert "<option selected>hub</option>" in web.get("/teach").text
