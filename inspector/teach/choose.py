@@ -38,7 +38,8 @@ KNOWN_SHARE = 0.01
 class Trial:
     """One candidate and how it did: `separation` is the mean share of good pictures that a made-up defect scores
     above, smoothed (see `stands_out`); `known` is that share for each known defect, and `caught` whether it lies above
-    the threshold; `top_share` of the cells score; `shrink` is the Gaussian's, found on the way; `ms` a part takes."""
+    the threshold; `top_share` of the cells score; `shrink` is the Gaussian's, found on the way; `ms` a part takes;
+    `mirrored` tells whether mirror images were learned from, too."""
 
     prepared_as: str
     features: str
@@ -47,6 +48,7 @@ class Trial:
     shrink: float
     separation: float
     ms: float
+    mirrored: bool = False
     known: tuple[float, ...] = ()
     caught: tuple[bool, ...] = ()
 
@@ -103,11 +105,12 @@ def try_methods(
         shares = {given.features.top_share, KNOWN_SHARE} if len(shown.located) else {given.features.top_share}
         for share in sorted(shares):
             scores = replace(taught, top_cells=max(1, round(len(counted) * share))).scores(every)
-            good, damaged, located = np.split(scores, np.cumsum([len(given.stack), len(given.guests)]))
+            counts = [given.pictures, len(given.stack) - given.pictures, len(given.guests)]
+            good, _, damaged, located = np.split(scores, np.cumsum(counts))
             # The line rejects a part that is not found.
             known = np.full(len(shown.located), np.inf, np.float32)
             known[shown.located] = located
-            limit = place_threshold(good, target, given.groups).raw
+            limit = place_threshold(good, target, given.groups[: given.pictures]).raw
             trials.append(
                 Trial(
                     prepared_as=prepared_as,
@@ -117,6 +120,7 @@ def try_methods(
                     shrink=shrink,
                     separation=float(stands_out(good, damaged).mean()),
                     ms=ms,
+                    mirrored=given.pictures < len(given.stack),
                     known=tuple(stands_out(good, known).tolist()),
                     caught=tuple((known > limit).tolist()),
                 )

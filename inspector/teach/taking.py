@@ -23,6 +23,8 @@ UNUSUAL = 0.04
 UNLOCATED = 0.03
 # The memory of cells costs half a backbone, and lets pass what is normal elsewhere: it has to be better by this much.
 MEMORY = 0.02
+# Mirror images are what nobody has photographed: made-up defects have to stand out more with them.
+MIRRORED = 0.005
 # Fine features end early in the backbone: 832 x 640 of theirs took three quarters of the time of 640 x 480 wide ones.
 FINE_COST = 0.5
 # So many known defects weigh as much as all the made-up ones.
@@ -74,7 +76,8 @@ def _take(tried: Sequence[Tried], separation: Callable[[Trial], float]) -> Tried
         preparation, trial = pair
         whole = preparation.spec.kind == "resize"
         handicap = UNUSUAL * (trial.features == "sharp") + UNLOCATED * (located and whole)
-        return separation(trial) - handicap - MEMORY * (trial.method == "both")
+        handicap += MEMORY * (trial.method == "both") + MIRRORED * trial.mirrored
+        return separation(trial) - handicap
 
     top = max(map(worth, tried))
     near = [pair for pair in tried if worth(pair) >= top - WORTH]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ from inspector.teach.choose import FEATURES, Shown, Trial, try_methods
 from inspector.teach.cost import Way
 from inspector.teach.features import FeatureSpec
 from inspector.teach.groups import find_groups, hold_back
+from inspector.teach.mirrored import IMAGES, may_mirror, mirrored_features, with_images
 from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
@@ -67,11 +69,11 @@ def choose(
         gathered = table[preparation.name]
         if gathered.lost > _LOST * len(used):
             continue
-        for kind in preparation.kinds:
+        for kind, mirrored in product(preparation.kinds, (False, True) if gathered.mirrors else (False,)):
             found = try_methods(
                 preparation.name,
                 kind,
-                gathered.shown(preparation, kind, groups, seed),
+                gathered.shown(preparation, kind, groups, seed, mirrored),
                 {way.method: way.ms for way in ways if way.preparation is preparation and way.features == kind},
                 seed,
                 options.target_false_rejects,
@@ -111,9 +113,11 @@ def _reason(trial: Trial, trials: Sequence[Trial]) -> str:
 
 class _Gathered:
     """Features of one preparation, filled picture by picture: good ones, damaged ones with the number of the good one
-    they were made from, and known defects."""
+    they were made from, and known defects. With `mirrors` the good ones' mirror images, too."""
 
-    def __init__(self, kinds: Sequence[str]) -> None:
+    def __init__(self, kinds: Sequence[str], mirrors: bool) -> None:
+        self.mirrors = mirrors
+        self._images: dict[str, list[Stack]] = {kind: [] for kind in kinds}
         self._good: dict[str, list[Stack]] = {kind: [] for kind in kinds}
         self._damaged: dict[str, list[Stack]] = {kind: [] for kind in kinds}
         self._defects: dict[str, list[Stack]] = {kind: [] for kind in kinds}
@@ -122,21 +126,25 @@ class _Gathered:
         self._located: list[bool] = []
 
     def add_good(self, preparation: Preparation, pixels: Pixels) -> None:
-        self._found.append(self._add(preparation, pixels, self._good))
+        patch = self._add(preparation, pixels, self._good)
+        self._found.append(patch is not None)
+        if self.mirrors and patch is not None:
+            for kind, rows in mirrored_features(preparation, patch).items():
+                self._images[kind].append(rows)
 
     def add_damaged(self, preparation: Preparation, pixels: Pixels, host: int) -> None:
-        if self._found[host] and self._add(preparation, pixels, self._damaged):
+        if self._found[host] and self._add(preparation, pixels, self._damaged) is not None:
             self._hosts.append(host)
 
     def add_defect(self, preparation: Preparation, pixels: Pixels) -> None:
-        self._located.append(self._add(preparation, pixels, self._defects))
+        self._located.append(self._add(preparation, pixels, self._defects) is not None)
 
-    def _add(self, preparation: Preparation, pixels: Pixels, table: dict[str, list[Stack]]) -> bool:
+    def _add(self, preparation: Preparation, pixels: Pixels, table: dict[str, list[Stack]]) -> Pixels | None:
         patch = preparation.patch(pixels)
         if patch is not None:
             for kind, rows in preparation.features(patch).items():
                 table[kind].append(rows.astype(np.float16))
-        return patch is not None
+        return patch
 
     @property
     def lost(self) -> int:
@@ -150,26 +158,33 @@ class _Gathered:
         """Of the good pictures in which the part was found: (n, cells, C)."""
         return np.stack(self._good[kind])
 
-    def shown(self, preparation: Preparation, kind: str, groups: npt.NDArray[np.intp], seed: int) -> Shown:
+    def shown(
+        self, preparation: Preparation, kind: str, groups: npt.NDArray[np.intp], seed: int, mirrored: bool
+    ) -> Shown:
         """What a way is tried on; `groups` number the parts of all good pictures."""
         _, known = np.unique(groups[self.found], return_inverse=True)
         number = np.zeros(len(groups), np.intp)
         number[self.found] = known
         stack = self.good(kind)
+        given = lesson(
+            stack,
+            FEATURES[kind],
+            preparation.cells(kind),
+            known,
+            _stack(self._damaged[kind], stack),
+            number[self._hosts],
+        )
+        held = hold_back(known, 3, seed)
+        if mirrored:
+            given = with_images(given, np.stack(self._images[kind]))
+            held = np.concatenate([held, held.repeat(IMAGES)])
         return Shown(
-            given=lesson(
-                stack,
-                FEATURES[kind],
-                preparation.cells(kind),
-                known,
-                _stack(self._damaged[kind], stack),
-                number[self._hosts],
-            ),
+            given=given,
             defects=_stack(self._defects[kind], stack),
             located=np.array(self._located, np.bool_),
             counted=preparation.counted[kind],
             trust=preparation.trust,
-            held=hold_back(known, 3, seed),
+            held=held,
         )
 
 
@@ -186,7 +201,10 @@ def _collect(
     watch: Watch,
 ) -> tuple[dict[str, _Gathered], npt.NDArray[np.intp]]:
     """Features of everything, and which part (n,) each good picture shows."""
-    table = {preparation.name: _Gathered(preparation.kinds) for preparation in preparations}
+    table = {
+        preparation.name: _Gathered(preparation.kinds, may_mirror(preparation, len(used)))
+        for preparation in preparations
+    }
     total = len(used) + DAMAGED + len(defects)
     for number, path in enumerate(used):
         watch.step("features for the trials", number, total)
