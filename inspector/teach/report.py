@@ -175,9 +175,7 @@ def _choice(data: ReportData) -> str:
             f"<td>{'yes' if trial.mirrored else ''}"
             f"<td>{100 * trial.top_share:g} %<td>{trial.shrink:g}<td>{trial.separation:.3f}<td>{trial.ms:.1f}</tr>"
         )
-    names = (
-        "patch, features, method, mirror images, cells that score, shrinkage, separation, ms a part"
-    )
+    names = "patch, features, method, mirror images, cells that score, shrinkage, separation, ms a part"
     head = "<tr><th>" + "<th>".join(names.split(", ")) + "</tr>"
     return (
         f"<h2>What was chosen, and why</h2><p>{html.escape(data.chosen)}: {html.escape(data.choice.reason)}.</p>"
