@@ -39,7 +39,8 @@ class Trial:
     """One candidate and how it did: `separation` is the mean share of good pictures that a made-up defect scores
     above, smoothed (see `stands_out`); `known` is that share for each known defect, and `caught` whether it lies above
     the threshold; `top_share` of the cells score; `shrink` is the Gaussian's, found on the way; `ms` a part takes;
-    `mirrored` tells whether mirror images were learned from, too."""
+    `mirrors` are the mirror images (see `mirrored`) learned from, too; `ranked` is the area under the curve of made-up
+    defects among good pictures: it saturates, but does not hang on the highest of a few good ones."""
 
     prepared_as: str
     features: str
@@ -48,7 +49,8 @@ class Trial:
     shrink: float
     separation: float
     ms: float
-    mirrored: bool = False
+    mirrors: tuple[int, ...] = ()
+    ranked: float = 0.0
     known: tuple[float, ...] = ()
     caught: tuple[bool, ...] = ()
 
@@ -88,6 +90,7 @@ def try_methods(
     seed: int,
     target: float,
     step: Callable[[int, int], None],
+    mirrors: tuple[int, ...] = (),
 ) -> list[Trial]:
     """Every one of `methods` (with the ms a part takes) on one kind of features: fitted to the good pictures, each of
     which, damaged or not, is then judged without its part."""
@@ -120,7 +123,8 @@ def try_methods(
                     shrink=shrink,
                     separation=float(stands_out(good, damaged).mean()),
                     ms=ms,
-                    mirrored=given.pictures < len(given.stack),
+                    mirrors=mirrors,
+                    ranked=float(np.searchsorted(np.sort(good), damaged).mean() / len(good)),
                     known=tuple(stands_out(good, known).tolist()),
                     caught=tuple((known > limit).tolist()),
                 )

@@ -110,7 +110,7 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
 def _features(
     files: Sequence[Path], preparation: Preparation, trial: Trial, watch: Watch
 ) -> tuple[Stack, Stack, list[Path], tuple[Pixels, ...]]:
-    """Features (n, cells, C), those of mirror images (n, 3 or 0, cells, C), the files and examples of patches."""
+    """Features (n, cells, C), those of mirror images (n, k, cells, C), the files and examples of patches."""
     kind = trial.features
     rows, columns = preparation.cells(kind)
     images = []
@@ -124,8 +124,8 @@ def _features(
             continue
         stack[len(kept)] = preparation.features(patch)[kind]
         kept.append(path)
-        if trial.mirrored:
-            images.append(mirrored_features(preparation, patch)[kind])
+        if trial.mirrors:
+            images.append(mirrored_features(preparation, patch, trial.mirrors)[kind])
         if len(patches) < 2:
             patches.append(patch)
     if len(kept) < FEWEST:
@@ -171,7 +171,7 @@ def _fit(
     fitting = fit_apart if len(stack) > FEW else refit_apart
     given = lesson(stack, choice.features, choice.preparation.cells(trial.features), groups)
     taught, distances = fitting(
-        with_images(given, images) if trial.mirrored else given,
+        with_images(given, images) if trial.mirrors else given,
         trial.method,
         shrink=trial.shrink,
         seed=options.seed,

@@ -172,7 +172,7 @@ def _choice(data: ReportData) -> str:
         taken = ' class="taken"' if trial is data.choice.trial else ""
         rows.append(
             f"<tr{taken}><td>{html.escape(trial.prepared_as)}<td>{trial.features}<td>{trial.method}"
-            f"<td>{'yes' if trial.mirrored else ''}"
+            f"<td>{len(trial.mirrors) or ''}"
             f"<td>{100 * trial.top_share:g} %<td>{trial.shrink:g}<td>{trial.separation:.3f}<td>{trial.ms:.1f}</tr>"
         )
     names = "patch, features, method, mirror images, cells that score, shrinkage, separation, ms a part"

@@ -23,7 +23,7 @@ UNUSUAL = 0.04
 UNLOCATED = 0.03
 # The memory of cells costs half a backbone, and lets pass what is normal elsewhere: it has to be better by this much.
 MEMORY = 0.02
-# Mirror images are what nobody has photographed: made-up defects have to stand out more with them.
+# Mirror images are what nobody has photographed: made-up defects have to rank higher with them, by this much.
 MIRRORED = 0.005
 # Fine features end early in the backbone: 832 x 640 of theirs took three quarters of the time of 640 x 480 wide ones.
 FINE_COST = 0.5
@@ -45,7 +45,8 @@ class Sharpened:
 
 def take(tried: Sequence[Tried]) -> tuple[Tried, Sharpened | None]:
     """The way to teach. Known defects have a say, and a choice of how many cells score, where that helps by
-    leave-one-out."""
+    leave-one-out. First every way is settled to learn from mirror images, too, or not."""
+    tried = _settled(tried)
     plain = _take([pair for pair in tried if _usual_share(pair[1])], lambda trial: trial.separation)
     known = len(plain[1].known)
     if not known:
@@ -54,6 +55,16 @@ def take(tried: Sequence[Tried]) -> tuple[Tried, Sharpened | None]:
     caught = (sum(plain[1].caught), left_out)
     kept = caught[1] >= caught[0]
     return (_take(tried, _with_known) if kept else plain), Sharpened(defects=known, caught=caught, kept=kept)
+
+
+def _settled(tried: Sequence[Tried]) -> list[Tried]:
+    """Of every way the one with mirror images or the one without: what they add, or blur, is the same for all that is
+    asked of the way afterwards."""
+    ways: dict[tuple[object, ...], list[Tried]] = {}
+    for pair in tried:
+        trial = pair[1]
+        ways.setdefault((trial.prepared_as, trial.features, trial.method, trial.top_share), []).append(pair)
+    return [max(pairs, key=lambda pair: pair[1].ranked - MIRRORED * bool(pair[1].mirrors)) for pairs in ways.values()]
 
 
 def _usual_share(trial: Trial) -> bool:
@@ -76,8 +87,7 @@ def _take(tried: Sequence[Tried], separation: Callable[[Trial], float]) -> Tried
         preparation, trial = pair
         whole = preparation.spec.kind == "resize"
         handicap = UNUSUAL * (trial.features == "sharp") + UNLOCATED * (located and whole)
-        handicap += MEMORY * (trial.method == "both") + MIRRORED * trial.mirrored
-        return separation(trial) - handicap
+        return separation(trial) - handicap - MEMORY * (trial.method == "both")
 
     top = max(map(worth, tried))
     near = [pair for pair in tried if worth(pair) >= top - WORTH]

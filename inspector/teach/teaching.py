@@ -153,7 +153,7 @@ def in_words(choice: Choice) -> str:
     way = {"gaussian": "a Gaussian for each cell", "memory": "a memory of cells"}.get(
         choice.trial.method, "a Gaussian for each cell and a memory of cells"
     )
-    mirrored = ", mirror images learned from too" if choice.trial.mirrored else ""
+    mirrored = ", mirror images learned from too" if choice.trial.mirrors else ""
     return f"{choice.preparation.name}, {choice.trial.features} features, {way}{mirrored}"
 
 

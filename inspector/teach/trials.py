@@ -19,13 +19,13 @@ from inspector.teach.choose import FEATURES, Shown, Trial, try_methods
 from inspector.teach.cost import Way
 from inspector.teach.features import FeatureSpec
 from inspector.teach.groups import find_groups, hold_back
-from inspector.teach.mirrored import IMAGES, may_mirror, mirrored_features, with_images
+from inspector.teach.mirrored import IMAGES, PROBED, features_of_images, may_mirror, pass_for_good, with_images
 from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import KINDS, damage
 from inspector.teach.taking import Sharpened, take
-from inspector.teach.taught import Stack, lesson
+from inspector.teach.taught import Stack, find_shrink, lesson
 from inspector.teach.watch import Watch
 from inspector.types import Pixels
 
@@ -69,15 +69,21 @@ def choose(
         gathered = table[preparation.name]
         if gathered.lost > _LOST * len(used):
             continue
-        for kind, mirrored in product(preparation.kinds, (False, True) if gathered.mirrors else (False,)):
+        mirrors: tuple[int, ...] = ()
+        images: dict[str, Stack] = {}
+        if may_mirror(preparation, len(good)):
+            mirrors, images = _images(used, gathered, preparation, groups, seed, watch)
+        for kind, mirrored in product(preparation.kinds, (False, True) if mirrors else (False,)):
+            shown = gathered.shown(preparation, kind, groups, seed)
             found = try_methods(
                 preparation.name,
                 kind,
-                gathered.shown(preparation, kind, groups, seed, mirrored),
+                _with_images(shown, images[kind]) if mirrored else shown,
                 {way.method: way.ms for way in ways if way.preparation is preparation and way.features == kind},
                 seed,
                 options.target_false_rejects,
                 lambda *_, number=number: watch.step("trying", number, len(preparations)),
+                mirrors if mirrored else (),
             )
             tried += [(preparation, trial) for trial in found]
     (preparation, trial), sharpened = take(tried)
@@ -111,13 +117,38 @@ def _reason(trial: Trial, trials: Sequence[Trial]) -> str:
     )
 
 
+def _images(
+    used: Sequence[Path],
+    gathered: _Gathered,
+    preparation: Preparation,
+    groups: npt.NDArray[np.intp],
+    seed: int,
+    watch: Watch,
+) -> tuple[tuple[int, ...], dict[str, Stack]]:
+    """The mirror images that pass for good parts, and their features (n, k, cells, C)."""
+
+    def step(done: int, total: int) -> None:
+        watch.step("mirror images", done, total)
+
+    kind = USUAL if USUAL in preparation.kinds else preparation.kinds[0]
+    shown = gathered.shown(preparation, kind, groups, seed)
+    probed = [int(i) for i in np.linspace(0, len(used) - 1, min(PROBED, len(used)))]
+    seen = features_of_images([used[i] for i in probed], preparation, IMAGES, step)[kind]
+    shrink = shown.trust * find_shrink(shown.given.stack, shown.given.features, shown.held)
+    mirrors = pass_for_good(shown.given, probed, seen, shown.counted, shrink, seed)
+    return mirrors, features_of_images(used, preparation, mirrors, step) if mirrors else {}
+
+
+def _with_images(shown: Shown, images: Stack) -> Shown:
+    held = np.concatenate([shown.held, shown.held.repeat(images.shape[1])])
+    return replace(shown, given=with_images(shown.given, images), held=held)
+
+
 class _Gathered:
     """Features of one preparation, filled picture by picture: good ones, damaged ones with the number of the good one
-    they were made from, and known defects. With `mirrors` the good ones' mirror images, too."""
+    they were made from, and known defects."""
 
-    def __init__(self, kinds: Sequence[str], mirrors: bool) -> None:
-        self.mirrors = mirrors
-        self._images: dict[str, list[Stack]] = {kind: [] for kind in kinds}
+    def __init__(self, kinds: Sequence[str]) -> None:
         self._good: dict[str, list[Stack]] = {kind: [] for kind in kinds}
         self._damaged: dict[str, list[Stack]] = {kind: [] for kind in kinds}
         self._defects: dict[str, list[Stack]] = {kind: [] for kind in kinds}
@@ -126,25 +157,21 @@ class _Gathered:
         self._located: list[bool] = []
 
     def add_good(self, preparation: Preparation, pixels: Pixels) -> None:
-        patch = self._add(preparation, pixels, self._good)
-        self._found.append(patch is not None)
-        if self.mirrors and patch is not None:
-            for kind, rows in mirrored_features(preparation, patch).items():
-                self._images[kind].append(rows)
+        self._found.append(self._add(preparation, pixels, self._good))
 
     def add_damaged(self, preparation: Preparation, pixels: Pixels, host: int) -> None:
-        if self._found[host] and self._add(preparation, pixels, self._damaged) is not None:
+        if self._found[host] and self._add(preparation, pixels, self._damaged):
             self._hosts.append(host)
 
     def add_defect(self, preparation: Preparation, pixels: Pixels) -> None:
-        self._located.append(self._add(preparation, pixels, self._defects) is not None)
+        self._located.append(self._add(preparation, pixels, self._defects))
 
-    def _add(self, preparation: Preparation, pixels: Pixels, table: dict[str, list[Stack]]) -> Pixels | None:
+    def _add(self, preparation: Preparation, pixels: Pixels, table: dict[str, list[Stack]]) -> bool:
         patch = preparation.patch(pixels)
         if patch is not None:
             for kind, rows in preparation.features(patch).items():
                 table[kind].append(rows.astype(np.float16))
-        return patch
+        return patch is not None
 
     @property
     def lost(self) -> int:
@@ -158,33 +185,26 @@ class _Gathered:
         """Of the good pictures in which the part was found: (n, cells, C)."""
         return np.stack(self._good[kind])
 
-    def shown(
-        self, preparation: Preparation, kind: str, groups: npt.NDArray[np.intp], seed: int, mirrored: bool
-    ) -> Shown:
+    def shown(self, preparation: Preparation, kind: str, groups: npt.NDArray[np.intp], seed: int) -> Shown:
         """What a way is tried on; `groups` number the parts of all good pictures."""
         _, known = np.unique(groups[self.found], return_inverse=True)
         number = np.zeros(len(groups), np.intp)
         number[self.found] = known
         stack = self.good(kind)
-        given = lesson(
-            stack,
-            FEATURES[kind],
-            preparation.cells(kind),
-            known,
-            _stack(self._damaged[kind], stack),
-            number[self._hosts],
-        )
-        held = hold_back(known, 3, seed)
-        if mirrored:
-            given = with_images(given, np.stack(self._images[kind]))
-            held = np.concatenate([held, held.repeat(IMAGES)])
         return Shown(
-            given=given,
+            given=lesson(
+                stack,
+                FEATURES[kind],
+                preparation.cells(kind),
+                known,
+                _stack(self._damaged[kind], stack),
+                number[self._hosts],
+            ),
             defects=_stack(self._defects[kind], stack),
             located=np.array(self._located, np.bool_),
             counted=preparation.counted[kind],
             trust=preparation.trust,
-            held=held,
+            held=hold_back(known, 3, seed),
         )
 
 
@@ -201,10 +221,7 @@ def _collect(
     watch: Watch,
 ) -> tuple[dict[str, _Gathered], npt.NDArray[np.intp]]:
     """Features of everything, and which part (n,) each good picture shows."""
-    table = {
-        preparation.name: _Gathered(preparation.kinds, may_mirror(preparation, len(used)))
-        for preparation in preparations
-    }
+    table = {preparation.name: _Gathered(preparation.kinds) for preparation in preparations}
     total = len(used) + DAMAGED + len(defects)
     for number, path in enumerate(used):
         watch.step("features for the trials", number, total)
