@@ -23,7 +23,8 @@ UNUSUAL = 0.04
 UNLOCATED = 0.03
 # The memory of cells costs half a backbone, and lets pass what is normal elsewhere: it has to be better by this much.
 MEMORY = 0.02
-# Mirror images are what nobody has photographed: made-up defects have to rank higher with them, by this much.
+# Mirror images that pass for good parts say more of what is normal, unless they blur it: made-up defects may rank lower
+# with them by this much, the luck of a hundred.
 MIRRORED = 0.005
 # Fine features end early in the backbone: 832 x 640 of theirs took three quarters of the time of 640 x 480 wide ones.
 FINE_COST = 0.5
@@ -64,7 +65,7 @@ def _settled(tried: Sequence[Tried]) -> list[Tried]:
     for pair in tried:
         trial = pair[1]
         ways.setdefault((trial.prepared_as, trial.features, trial.method, trial.top_share), []).append(pair)
-    return [max(pairs, key=lambda pair: pair[1].ranked - MIRRORED * bool(pair[1].mirrors)) for pairs in ways.values()]
+    return [max(pairs, key=lambda pair: pair[1].ranked + MIRRORED * bool(pair[1].mirrors)) for pairs in ways.values()]
 
 
 def _usual_share(trial: Trial) -> bool:

@@ -100,9 +100,9 @@ def test_known_defects_change_nothing_where_those_left_out_would_escape() -> Non
     assert (sharpened.caught, sharpened.kept) == ((3, 1), False)
 
 
-def test_mirror_images_are_taken_where_made_up_defects_rank_higher() -> None:
+def test_mirror_images_are_taken_unless_made_up_defects_rank_lower() -> None:
     plain = tried("resize", "gaussian", 0.40, ranked=0.70)
-    better = tried("resize", "gaussian", 0.39, ranked=0.72, mirrors=(0, 1))
-    hardly = tried("resize", "gaussian", 0.45, ranked=0.703, mirrors=(1,))
-    assert _take([plain, better]) is better
-    assert _take([plain, hardly]) is plain
+    alike = tried("resize", "gaussian", 0.39, ranked=0.697, mirrors=(0, 1))
+    lower = tried("resize", "gaussian", 0.45, ranked=0.69, mirrors=(1,))
+    assert _take([plain, alike]) is alike
+    assert _take([plain, lower]) is plain
