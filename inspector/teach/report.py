@@ -136,14 +136,18 @@ def _distribution(data: ReportData) -> str:
 
 
 def _other_targets(data: ReportData) -> str:
+    """What other targets would claim and, of known defects, catch: what an escape is worth is the user's to say."""
     rows = []
+    known = data.defect_scores
     for target in OTHER_TARGETS:
         other = place_threshold(data.scores, target, data.groups)
+        caught = f"<td>{int((known > other.raw).sum())} of {len(known)}" if len(known) else ""
         rows.append(
             f"<tr><td>{100 * target:g} %<td>{100 * other.at_most:.2f} %<td>{other.seen} of {other.images}"
-            f"<td>{other.raw:.3f}</tr>"
+            f"<td>{other.raw:.3f}{caught}</tr>"
         )
-    head = "<tr><th>wanted<th>claim at 95 %<th>good parts above<th>threshold, on this model's scale</tr>"
+    head = "<tr><th>wanted<th>claim at 95 %<th>good parts above<th>threshold, on this model's scale"
+    head += "<th>known defects caught</tr>" if len(known) else "</tr>"
     return f"<p>Other choices of <code>--target-false-rejects</code>:</p><table>{head}{''.join(rows)}</table>"
 
 
