@@ -18,7 +18,7 @@ import numpy.typing as npt
 from inspector.teach.features import FeatureSpec
 from inspector.teach.graph import Floats
 from inspector.teach.taught import Lesson, Method, Stack, blend_maps, find_shrink, fit_apart
-from inspector.teach.threshold import place_threshold
+from inspector.teach.threshold import area_under_curve, place_threshold
 
 FEATURES = {
     "fine": FeatureSpec(taps=("stride8",), stride=8, top_share=0.002),
@@ -124,7 +124,7 @@ def try_methods(
                     separation=float(stands_out(good, damaged).mean()),
                     ms=ms,
                     mirrors=mirrors,
-                    ranked=float(np.searchsorted(np.sort(good), damaged).mean() / len(good)),
+                    ranked=area_under_curve(good, damaged),
                     known=tuple(stands_out(good, known).tolist()),
                     caught=tuple((known > limit).tolist()),
                 )

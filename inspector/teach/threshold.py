@@ -61,6 +61,13 @@ def _chance_of_at_most(seen: int, images: int, share: float) -> float:
     return math.fsum(math.exp(value) for value in logs)
 
 
+def area_under_curve(low: npt.NDArray[np.floating], high: npt.NDArray[np.floating]) -> float:
+    """How often one of the scores `high` (m,) lies above one of `low` (n,), ties half: 0.5 where they are alike."""
+    ordered = np.sort(low)
+    below = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
+    return float(below.mean() / (2 * len(low)))
+
+
 def images_needed(target: float, confidence: float = CONFIDENCE) -> int:
     """Good images, none above the threshold, that show a share of at most `target`: 598 for 0.5 %."""
     return math.ceil(math.log(1 - confidence) / math.log1p(-target))

@@ -86,7 +86,7 @@ def choose(
                 mirrors if mirrored else (),
             )
             tried += [(preparation, trial) for trial in found]
-    (preparation, trial), sharpened = take(tried)
+    (preparation, trial), sharpened = take(tried, len(used))
     trials = tuple(trial for _, trial in tried)
     reason = _reason(trial, trials)
     return Choice(preparation=preparation, trial=trial, trials=trials, reason=reason, sharpened=sharpened)
