@@ -18,7 +18,7 @@ from inspector.types import Pixels
 from inspector.vision.align import SmallPose, around
 from inspector.vision.reference import Floats
 
-# Measured: 0.03 and more of castings of which the dark middle alone was found, at most 0.0002 of whole parts.
+# Measured: 0.06 to 0.1 of castings of which the dark middle alone was found, at most 0.0025 of whole parts.
 OUTSIDE = 0.01
 _SEEN = 0.6
 _BLUR = 1.5
@@ -45,8 +45,9 @@ def share_outside(
     inside = (np.abs(x - middle - box_xy[0]) <= box_wh[0] / 2) & (np.abs(y - middle - box_xy[1]) <= box_wh[1] / 2)
     edges = _shared_edges(smalls, poses, side)
     mixed = _shared_edges(smalls, [*poses[1:], poses[0]], side)
-    outside = float(edges[~inside].sum()) - float(mixed[~inside].sum())
-    return max(0.0, outside) / max(float(edges.sum()), 1e-6)
+    # Place by place: under others' poses the part itself lies outside the box, too.
+    outside = float(np.maximum(edges - mixed, 0)[~inside].sum())
+    return outside / max(float(edges.sum()), 1e-6)
 
 
 def _shared_edges(smalls: Sequence[Pixels], poses: Sequence[SmallPose], side: int) -> Floats:
