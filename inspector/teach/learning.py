@@ -25,7 +25,14 @@ from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import damage
 from inspector.teach.taught import Stack, Taught, blend_maps, fit_apart, lesson, refit_apart
-from inspector.teach.threshold import DefectGain, Threshold, defect_gain, place_threshold, sharpen_threshold
+from inspector.teach.threshold import (
+    DefectGain,
+    Threshold,
+    defect_gain,
+    place_by_cost,
+    place_threshold,
+    sharpen_threshold,
+)
 from inspector.teach.trials import Choice
 from inspector.teach.watch import Watch
 from inspector.types import Pixels
@@ -89,11 +96,17 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
         taught, maps, scores = _fit(stack, images, groups, choice, counted, options, watch)
     defect_scores = _defect_scores(taught, preparation, kind, counted, options)
     placed = place_threshold(scores, options.target_false_rejects, groups)
+
+    def settle(known: npt.NDArray[np.floating]) -> Threshold:
+        if options.escape_cost is None or not len(known):
+            return sharpen_threshold(placed, known)
+        return place_by_cost(scores, groups, known, options.escape_cost, options.target_false_rejects)
+
     example_rows = np.stack([preparation.features(patch)[kind] for patch in examples])
     return Learned(
         taught=taught,
-        threshold=sharpen_threshold(placed, defect_scores),
-        gain=defect_gain(placed, scores, defect_scores),
+        threshold=settle(defect_scores),
+        gain=defect_gain(placed, scores, defect_scores, settle),
         files=tuple(kept),
         scores=scores,
         groups=groups,
