@@ -48,6 +48,10 @@ def teach_verb(
     ] = False,
     ignore: Annotated[Path | None, typer.Option(help="PNG mask of the patch; white is ignored.")] = None,
     defects: Annotated[Path | None, typer.Option(help="Folder of pictures of defective parts.")] = None,
+    escape_cost: Annotated[
+        float | None,
+        typer.Option(min=0, help="With --defects: what a share of escapes costs in such shares of good parts."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Learn a model from pictures of good parts."""
@@ -59,6 +63,7 @@ def teach_verb(
         exclude_suspects=exclude_suspects,
         ignore=ignore,
         defects=defects,
+        escape_cost=escape_cost,
     )
     try:
         with Bar(console=Console(stderr=True), transient=True) as bar:

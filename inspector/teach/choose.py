@@ -18,7 +18,7 @@ import numpy.typing as npt
 from inspector.teach.features import FeatureSpec
 from inspector.teach.graph import Floats
 from inspector.teach.taught import Lesson, Method, Stack, blend_maps, find_shrink, fit_apart
-from inspector.teach.threshold import place_threshold
+from inspector.teach.threshold import area_under_curve, place_threshold
 
 FEATURES = {
     "fine": FeatureSpec(taps=("stride8",), stride=8, top_share=0.002),
@@ -38,7 +38,9 @@ KNOWN_SHARE = 0.01
 class Trial:
     """One candidate and how it did: `separation` is the mean share of good pictures that a made-up defect scores
     above, smoothed (see `stands_out`); `known` is that share for each known defect, and `caught` whether it lies above
-    the threshold; `top_share` of the cells score; `shrink` is the Gaussian's, found on the way; `ms` a part takes."""
+    the threshold; `top_share` of the cells score; `shrink` is the Gaussian's, found on the way; `ms` a part takes;
+    `mirrors` are the mirror images (see `mirrored`) learned from, too; `ranked` is the area under the curve of made-up
+    defects among good pictures: it saturates, but does not hang on the highest of a few good ones."""
 
     prepared_as: str
     features: str
@@ -47,6 +49,8 @@ class Trial:
     shrink: float
     separation: float
     ms: float
+    mirrors: tuple[int, ...] = ()
+    ranked: float = 0.0
     known: tuple[float, ...] = ()
     caught: tuple[bool, ...] = ()
 
@@ -86,6 +90,7 @@ def try_methods(
     seed: int,
     target: float,
     step: Callable[[int, int], None],
+    mirrors: tuple[int, ...] = (),
 ) -> list[Trial]:
     """Every one of `methods` (with the ms a part takes) on one kind of features: fitted to the good pictures, each of
     which, damaged or not, is then judged without its part."""
@@ -103,11 +108,12 @@ def try_methods(
         shares = {given.features.top_share, KNOWN_SHARE} if len(shown.located) else {given.features.top_share}
         for share in sorted(shares):
             scores = replace(taught, top_cells=max(1, round(len(counted) * share))).scores(every)
-            good, damaged, located = np.split(scores, np.cumsum([len(given.stack), len(given.guests)]))
+            counts = [given.pictures, len(given.stack) - given.pictures, len(given.guests)]
+            good, _, damaged, located = np.split(scores, np.cumsum(counts))
             # The line rejects a part that is not found.
             known = np.full(len(shown.located), np.inf, np.float32)
             known[shown.located] = located
-            limit = place_threshold(good, target, given.groups).raw
+            limit = place_threshold(good, target, given.groups[: given.pictures]).raw
             trials.append(
                 Trial(
                     prepared_as=prepared_as,
@@ -117,6 +123,8 @@ def try_methods(
                     shrink=shrink,
                     separation=float(stands_out(good, damaged).mean()),
                     ms=ms,
+                    mirrors=mirrors,
+                    ranked=area_under_curve(good, damaged),
                     known=tuple(stands_out(good, known).tolist()),
                     caught=tuple((known > limit).tolist()),
                 )

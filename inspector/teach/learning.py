@@ -15,16 +15,24 @@ import numpy.typing as npt
 from inspector.errors import DatasetError
 from inspector.inference.extract import Extractor
 from inspector.inference.outputs import shrink_mask
-from inspector.teach.choose import FEATURES
+from inspector.teach.choose import FEATURES, Trial
 from inspector.teach.doctor import Finding, rank_unlike
 from inspector.teach.graph import Floats, GraphBuilder
 from inspector.teach.groups import find_groups
+from inspector.teach.mirrored import mirrored_features, with_images
 from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import damage
 from inspector.teach.taught import Stack, Taught, blend_maps, fit_apart, lesson, refit_apart
-from inspector.teach.threshold import DefectGain, Threshold, defect_gain, place_threshold, sharpen_threshold
+from inspector.teach.threshold import (
+    DefectGain,
+    Threshold,
+    defect_gain,
+    place_by_cost,
+    place_threshold,
+    sharpen_threshold,
+)
 from inspector.teach.trials import Choice
 from inspector.teach.watch import Watch
 from inspector.types import Pixels
@@ -64,7 +72,7 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
     """Fit the chosen way to all pictures; scores, suspects and threshold by cross-validation."""
     preparation, kind = choice.preparation, choice.trial.features
     used = _affordable(files, preparation, kind)
-    stack, kept, examples = _features(used, preparation, kind, watch)
+    stack, images, kept, examples = _features(used, preparation, choice.trial, watch)
     findings = [
         Finding(path=path, code="not_found", text=f"{path.name}: the part was not found in it; left out")
         for path in sorted(set(used) - set(kept))
@@ -74,7 +82,7 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
         findings.append(Finding(path=files[0].parent, code="too_many", text=text))
     counted = _counted(options, preparation, kind)
     groups = find_groups(FEATURES[kind].finest(stack))
-    taught, maps, scores = _fit(stack, groups, choice, counted, options, watch)
+    taught, maps, scores = _fit(stack, images, groups, choice, counted, options, watch)
     order, odd = rank_unlike(kept, scores)
     findings += [
         Finding(path=kept[index], code="unlike", text=f"{kept[index].name}: unlike the other good ones")
@@ -83,16 +91,22 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
     suspects = tuple(kept[index] for index in order[:5])
     if options.exclude_suspects and odd:
         keep = np.setdiff1d(np.arange(len(kept)), odd)
-        stack, kept = stack[keep], [kept[index] for index in keep]
+        stack, images, kept = stack[keep], images[keep], [kept[index] for index in keep]
         groups = find_groups(FEATURES[kind].finest(stack))
-        taught, maps, scores = _fit(stack, groups, choice, counted, options, watch)
+        taught, maps, scores = _fit(stack, images, groups, choice, counted, options, watch)
     defect_scores = _defect_scores(taught, preparation, kind, counted, options)
     placed = place_threshold(scores, options.target_false_rejects, groups)
+
+    def settle(known: npt.NDArray[np.floating]) -> Threshold:
+        if options.escape_cost is None or not len(known):
+            return sharpen_threshold(placed, known)
+        return place_by_cost(scores, groups, known, options.escape_cost, options.target_false_rejects)
+
     example_rows = np.stack([preparation.features(patch)[kind] for patch in examples])
     return Learned(
         taught=taught,
-        threshold=sharpen_threshold(placed, defect_scores),
-        gain=defect_gain(placed, scores, defect_scores),
+        threshold=settle(defect_scores),
+        gain=defect_gain(placed, scores, defect_scores, settle),
         files=tuple(kept),
         scores=scores,
         groups=groups,
@@ -107,9 +121,12 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
 
 
 def _features(
-    files: Sequence[Path], preparation: Preparation, kind: str, watch: Watch
-) -> tuple[Stack, list[Path], tuple[Pixels, ...]]:
+    files: Sequence[Path], preparation: Preparation, trial: Trial, watch: Watch
+) -> tuple[Stack, Stack, list[Path], tuple[Pixels, ...]]:
+    """Features (n, cells, C), those of mirror images (n, k, cells, C), the files and examples of patches."""
+    kind = trial.features
     rows, columns = preparation.cells(kind)
+    images = []
     stack = np.empty((len(files), rows * columns, FEATURES[kind].channels), np.float16)
     kept: list[Path] = []
     patches: list[Pixels] = []
@@ -120,11 +137,14 @@ def _features(
             continue
         stack[len(kept)] = preparation.features(patch)[kind]
         kept.append(path)
+        if trial.mirrors:
+            images.append(mirrored_features(preparation, patch, trial.mirrors)[kind])
         if len(patches) < 2:
             patches.append(patch)
     if len(kept) < FEWEST:
         raise DatasetError(f"the part was found in {len(kept)} pictures, wanted at least {FEWEST}")
-    return stack[: len(kept)], kept, _examples(*patches[:2])
+    stack = stack[: len(kept)]
+    return stack, np.stack(images) if images else stack[:, None][:, :0], kept, _examples(*patches[:2])
 
 
 def _affordable(files: Sequence[Path], preparation: Preparation, kind: str) -> list[Path]:
@@ -152,6 +172,7 @@ def _counted(options: TeachOptions, preparation: Preparation, kind: str) -> Floa
 
 def _fit(
     stack: Stack,
+    images: Stack,
     groups: npt.NDArray[np.intp],
     choice: Choice,
     counted: Floats,
@@ -161,14 +182,15 @@ def _fit(
     """The model, and the maps (n, cells) and scores (n,) of every picture by the model without its part."""
     trial = choice.trial
     fitting = fit_apart if len(stack) > FEW else refit_apart
+    given = lesson(stack, choice.features, choice.preparation.cells(trial.features), groups)
     taught, distances = fitting(
-        lesson(stack, choice.features, choice.preparation.cells(trial.features), groups),
+        with_images(given, images) if trial.mirrors else given,
         trial.method,
         shrink=trial.shrink,
         seed=options.seed,
         step=lambda done, total: watch.step("learning", done, total),
     )
-    maps = blend_maps(taught.blends, distances) * counted
+    maps = blend_maps(taught.blends, [some[: len(stack)] for some in distances]) * counted
     return taught, maps, taught.scores(maps)
 
 

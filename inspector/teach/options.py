@@ -14,7 +14,9 @@ BACKBONE = Path(__file__).parents[2] / "models" / "backbone_lite0" / "r1" / "mod
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeachOptions:
     """How to teach. `target_false_rejects` is a share of good parts (0.05 = 5 %); `budget_ms` caps the time of one
-    part, picture to score, as measured while teaching; `ignore` is a PNG mask of the patch, white is ignored."""
+    part, picture to score, as measured while teaching; `ignore` is a PNG mask of the patch, white is ignored. With
+    `escape_cost` the threshold is where the share of good parts thrown out and so many times the share of `defects`
+    that escape are least together, instead of by the target."""
 
     target_false_rejects: float = 0.05
     seed: int = 1
@@ -23,6 +25,7 @@ class TeachOptions:
     exclude_suspects: bool = False
     ignore: Path | None = None
     defects: Path | None = None
+    escape_cost: float | None = None
     backbone: Path = BACKBONE
 
 

@@ -136,14 +136,18 @@ def _distribution(data: ReportData) -> str:
 
 
 def _other_targets(data: ReportData) -> str:
+    """What other targets would claim and, of known defects, catch: what an escape is worth is the user's to say."""
     rows = []
+    known = data.defect_scores
     for target in OTHER_TARGETS:
         other = place_threshold(data.scores, target, data.groups)
+        caught = f"<td>{int((known > other.raw).sum())} of {len(known)}" if len(known) else ""
         rows.append(
             f"<tr><td>{100 * target:g} %<td>{100 * other.at_most:.2f} %<td>{other.seen} of {other.images}"
-            f"<td>{other.raw:.3f}</tr>"
+            f"<td>{other.raw:.3f}{caught}</tr>"
         )
-    head = "<tr><th>wanted<th>claim at 95 %<th>good parts above<th>threshold, on this model's scale</tr>"
+    head = "<tr><th>wanted<th>claim at 95 %<th>good parts above<th>threshold, on this model's scale"
+    head += "<th>known defects caught</tr>" if len(known) else "</tr>"
     return f"<p>Other choices of <code>--target-false-rejects</code>:</p><table>{head}{''.join(rows)}</table>"
 
 
@@ -172,9 +176,10 @@ def _choice(data: ReportData) -> str:
         taken = ' class="taken"' if trial is data.choice.trial else ""
         rows.append(
             f"<tr{taken}><td>{html.escape(trial.prepared_as)}<td>{trial.features}<td>{trial.method}"
+            f"<td>{len(trial.mirrors) or ''}"
             f"<td>{100 * trial.top_share:g} %<td>{trial.shrink:g}<td>{trial.separation:.3f}<td>{trial.ms:.1f}</tr>"
         )
-    names = "patch, features, method, cells that score, shrinkage, separation of made-up defects, ms a part"
+    names = "patch, features, method, mirror images, cells that score, shrinkage, separation, ms a part"
     head = "<tr><th>" + "<th>".join(names.split(", ")) + "</tr>"
     return (
         f"<h2>What was chosen, and why</h2><p>{html.escape(data.chosen)}: {html.escape(data.choice.reason)}.</p>"

@@ -23,6 +23,12 @@ UNUSUAL = 0.04
 UNLOCATED = 0.03
 # The memory of cells costs half a backbone, and lets pass what is normal elsewhere: it has to be better by this much.
 MEMORY = 0.02
+# Mirror images are what nobody has photographed: where there are many pictures made-up defects have to rank higher with
+# them, by this much. Few pictures rank roughly, and in favour of the way that has fewer to fit to: there images that
+# pass for good parts are taken unless defects rank lower by this much.
+MIRRORED_MANY = 0.02
+MIRRORED_FEW = -0.01
+FEW = 60
 # Fine features end early in the backbone: 832 x 640 of theirs took three quarters of the time of 640 x 480 wide ones.
 FINE_COST = 0.5
 # So many known defects weigh as much as all the made-up ones.
@@ -41,9 +47,10 @@ class Sharpened:
     kept: bool
 
 
-def take(tried: Sequence[Tried]) -> tuple[Tried, Sharpened | None]:
+def take(tried: Sequence[Tried], pictures: int = FEW) -> tuple[Tried, Sharpened | None]:
     """The way to teach. Known defects have a say, and a choice of how many cells score, where that helps by
-    leave-one-out."""
+    leave-one-out. First every way is settled to learn from mirror images, too, or not; `pictures` were tried on."""
+    tried = _settled(tried, MIRRORED_FEW if pictures <= FEW else MIRRORED_MANY)
     plain = _take([pair for pair in tried if _usual_share(pair[1])], lambda trial: trial.separation)
     known = len(plain[1].known)
     if not known:
@@ -52,6 +59,16 @@ def take(tried: Sequence[Tried]) -> tuple[Tried, Sharpened | None]:
     caught = (sum(plain[1].caught), left_out)
     kept = caught[1] >= caught[0]
     return (_take(tried, _with_known) if kept else plain), Sharpened(defects=known, caught=caught, kept=kept)
+
+
+def _settled(tried: Sequence[Tried], margin: float) -> list[Tried]:
+    """Of every way the one with mirror images or the one without: what they add, or blur, is the same for all that is
+    asked of the way afterwards."""
+    ways: dict[tuple[object, ...], list[Tried]] = {}
+    for pair in tried:
+        trial = pair[1]
+        ways.setdefault((trial.prepared_as, trial.features, trial.method, trial.top_share), []).append(pair)
+    return [max(pairs, key=lambda pair: pair[1].ranked - margin * bool(pair[1].mirrors)) for pairs in ways.values()]
 
 
 def _usual_share(trial: Trial) -> bool:

@@ -113,7 +113,7 @@ class Taught:
 class Lesson:
     """What to fit: features (n, cells, C) `stack` of `features`, the cells being (rows, columns) `grid`, and the number
     (n,) of each picture's part `groups`. `guests` (g, cells, C) are judged beside them, not fitted to; `hosts` (g,)
-    number their parts."""
+    number their parts. The first `pictures` of the stack are pictures, what is behind them their mirror images."""
 
     stack: Stack
     features: FeatureSpec
@@ -121,6 +121,7 @@ class Lesson:
     groups: npt.NDArray[np.intp]
     guests: Stack
     hosts: npt.NDArray[np.intp]
+    pictures: int
 
 
 def lesson(
@@ -139,6 +140,7 @@ def lesson(
         groups=groups,
         guests=stack[:0] if guests is None else guests,
         hosts=np.zeros(0, np.intp) if hosts is None else hosts,
+        pictures=len(stack),
     )
 
 

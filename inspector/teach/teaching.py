@@ -153,7 +153,8 @@ def in_words(choice: Choice) -> str:
     way = {"gaussian": "a Gaussian for each cell", "memory": "a memory of cells"}.get(
         choice.trial.method, "a Gaussian for each cell and a memory of cells"
     )
-    return f"{choice.preparation.name}, {choice.trial.features} features, {way}"
+    mirrored = ", mirror images learned from too" if choice.trial.mirrors else ""
+    return f"{choice.preparation.name}, {choice.trial.features} features, {way}{mirrored}"
 
 
 def _refuse_changed(runner: Runner, learned: Learned) -> None:

@@ -11,7 +11,9 @@ share of all good parts above it is Beta(k + 1, n - k) distributed.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +63,13 @@ def _chance_of_at_most(seen: int, images: int, share: float) -> float:
     return math.fsum(math.exp(value) for value in logs)
 
 
+def area_under_curve(low: npt.NDArray[np.floating], high: npt.NDArray[np.floating]) -> float:
+    """How often one of the scores `high` (m,) lies above one of `low` (n,), ties half: 0.5 where they are alike."""
+    ordered = np.sort(low)
+    below = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
+    return float(below.mean() / (2 * len(low)))
+
+
 def images_needed(target: float, confidence: float = CONFIDENCE) -> int:
     """Good images, none above the threshold, that show a share of at most `target`: 598 for 0.5 %."""
     return math.ceil(math.log(1 - confidence) / math.log1p(-target))
@@ -75,19 +84,52 @@ def place_threshold(
 
     The threshold lies a hair above a score, so that the image that gave it passes.
     """
+    ordered = _of_parts(scores, groups)
+    seen = 0
+    while seen + 1 < len(ordered) and at_most(seen + 1, len(ordered)) <= target:
+        seen += 1
+    return _leaving(ordered, seen, target, CONFIDENCE)
+
+
+def place_by_cost(
+    scores: npt.NDArray[np.floating],
+    groups: npt.NDArray[np.intp],
+    defect_scores: npt.NDArray[np.floating],
+    escape_cost: float,
+    target: float,
+) -> Threshold:
+    """The threshold at which the share of good parts above it and `escape_cost` times that of the defects below it are
+    least together, among those that leave 0, 1, 2, 4 ... good parts above, at most a quarter.
+
+    The claim holds for all of these at once (Bonferroni), because the defects choose between them."""
+    ordered = _of_parts(scores, groups)
+    counts = [0, *(2**k for k in range(20) if 2**k <= len(ordered) // 4)]
+    confidence = 1 - (1 - CONFIDENCE) / len(counts)
+
+    def cost(threshold: Threshold) -> float:
+        return threshold.seen / len(ordered) + escape_cost * float((defect_scores <= threshold.raw).mean())
+
+    placed = min((_leaving(ordered, seen, target, confidence) for seen in counts), key=cost)
+    how = f"{len(defect_scores)} defects weighing {escape_cost:g} times chose it of {len(counts)}, all claimed at once"
+    return replace(placed, method=f"{placed.method}; {how}")
+
+
+def _of_parts(scores: npt.NDArray[np.floating], groups: npt.NDArray[np.intp] | None) -> npt.NDArray[np.float64]:
+    """The highest score of each part, the highest first."""
     if groups is not None:
         highest = np.full(int(groups.max()) + 1, -np.inf)
         np.maximum.at(highest, groups, scores)
         scores = highest
-    ordered = np.sort(scores.astype(np.float64))[::-1]
-    seen = 0
-    while seen + 1 < len(ordered) and at_most(seen + 1, len(ordered)) <= target:
-        seen += 1
+    return np.asarray(np.sort(scores.astype(np.float64))[::-1])
+
+
+def _leaving(ordered: npt.NDArray[np.float64], seen: int, target: float, confidence: float) -> Threshold:
+    """The threshold with `seen` of the `ordered` scores above."""
     return Threshold(
         raw=float(ordered[seen]) * (1 + 1e-4),
         seen=seen,
         images=len(ordered),
-        at_most=at_most(seen, len(ordered)),
+        at_most=at_most(seen, len(ordered), confidence),
         target=target,
         images_needed=images_needed(target),
     )
@@ -117,14 +159,16 @@ class DefectGain:
 
 
 def defect_gain(
-    threshold: Threshold, scores: npt.NDArray[np.floating], defect_scores: npt.NDArray[np.floating]
+    threshold: Threshold,
+    scores: npt.NDArray[np.floating],
+    defect_scores: npt.NDArray[np.floating],
+    settle: Callable[[npt.NDArray[np.floating]], Threshold] | None = None,
 ) -> DefectGain:
-    """The gain of `sharpen_threshold`, by leave-one-out; `threshold` was placed from the `scores` of good parts."""
-    left_out = [
-        float(score) > sharpen_threshold(threshold, np.delete(defect_scores, index)).raw
-        for index, score in enumerate(defect_scores)
-    ]
-    after = sharpen_threshold(threshold, defect_scores).raw
+    """The gain of `settle`, a threshold placed with defects (`sharpen_threshold` where not given), by leave-one-out;
+    `threshold` was placed from the `scores` of good parts."""
+    settle = settle or partial(sharpen_threshold, threshold)
+    left_out = [float(score) > settle(np.delete(defect_scores, index)).raw for index, score in enumerate(defect_scores)]
+    after = settle(defect_scores).raw
     return DefectGain(
         defects=len(defect_scores),
         caught=(int((defect_scores > threshold.raw).sum()), sum(left_out)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -18,12 +19,13 @@ from inspector.teach.choose import FEATURES, Shown, Trial, try_methods
 from inspector.teach.cost import Way
 from inspector.teach.features import FeatureSpec
 from inspector.teach.groups import find_groups, hold_back
+from inspector.teach.mirrored import IMAGES, PROBED, features_of_images, may_mirror, pass_for_good, with_images
 from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import KINDS, damage
 from inspector.teach.taking import Sharpened, take
-from inspector.teach.taught import Stack, lesson
+from inspector.teach.taught import Stack, find_shrink, lesson
 from inspector.teach.watch import Watch
 from inspector.types import Pixels
 
@@ -67,18 +69,24 @@ def choose(
         gathered = table[preparation.name]
         if gathered.lost > _LOST * len(used):
             continue
-        for kind in preparation.kinds:
+        mirrors: tuple[int, ...] = ()
+        images: dict[str, Stack] = {}
+        if may_mirror(preparation, len(good)):
+            mirrors, images = _images(used, gathered, preparation, groups, seed, watch)
+        for kind, mirrored in product(preparation.kinds, (False, True) if mirrors else (False,)):
+            shown = gathered.shown(preparation, kind, groups, seed)
             found = try_methods(
                 preparation.name,
                 kind,
-                gathered.shown(preparation, kind, groups, seed),
+                _with_images(shown, images[kind]) if mirrored else shown,
                 {way.method: way.ms for way in ways if way.preparation is preparation and way.features == kind},
                 seed,
                 options.target_false_rejects,
                 lambda *_, number=number: watch.step("trying", number, len(preparations)),
+                mirrors if mirrored else (),
             )
             tried += [(preparation, trial) for trial in found]
-    (preparation, trial), sharpened = take(tried)
+    (preparation, trial), sharpened = take(tried, len(used))
     trials = tuple(trial for _, trial in tried)
     reason = _reason(trial, trials)
     return Choice(preparation=preparation, trial=trial, trials=trials, reason=reason, sharpened=sharpened)
@@ -107,6 +115,33 @@ def _reason(trial: Trial, trials: Sequence[Trial]) -> str:
         f"made-up defects stand out {trial.separation:.3f} (of 1), the other {len(others)} ways "
         f"{min(others):.3f} to {max(others):.3f}"
     )
+
+
+def _images(
+    used: Sequence[Path],
+    gathered: _Gathered,
+    preparation: Preparation,
+    groups: npt.NDArray[np.intp],
+    seed: int,
+    watch: Watch,
+) -> tuple[tuple[int, ...], dict[str, Stack]]:
+    """The mirror images that pass for good parts, and their features (n, k, cells, C)."""
+
+    def step(done: int, total: int) -> None:
+        watch.step("mirror images", done, total)
+
+    kind = USUAL if USUAL in preparation.kinds else preparation.kinds[0]
+    shown = gathered.shown(preparation, kind, groups, seed)
+    probed = [int(i) for i in np.linspace(0, len(used) - 1, min(PROBED, len(used)))]
+    seen = features_of_images([used[i] for i in probed], preparation, IMAGES, step)[kind]
+    shrink = shown.trust * find_shrink(shown.given.stack, shown.given.features, shown.held)
+    mirrors = pass_for_good(shown.given, probed, seen, shown.counted, shrink, seed)
+    return mirrors, features_of_images(used, preparation, mirrors, step) if mirrors else {}
+
+
+def _with_images(shown: Shown, images: Stack) -> Shown:
+    held = np.concatenate([shown.held, shown.held.repeat(images.shape[1])])
+    return replace(shown, given=with_images(shown.given, images), held=held)
 
 
 class _Gathered:

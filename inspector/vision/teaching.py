@@ -23,13 +23,13 @@ from inspector.types import Pixels
 from inspector.vision import health
 from inspector.vision.align import Look, SmallPose, around, look
 from inspector.vision.background import choose_background, largest
+from inspector.vision.belonging import box_of, is_whole
 from inspector.vision.locate import Search
 from inspector.vision.reference import Background, Floats, HealthBaseline, Reference, Spread
 from inspector.vision.silhouette import Blob, border_level, decimation, foreground, shrink
 
 MOST_PICTURES = 60
 FEWEST_PICTURES = 3
-_MARGIN = 0.06
 _SHAPE_ROUNDS = 2
 _ROUNDS = 3
 _ALIGNED = 0.8
@@ -80,7 +80,8 @@ class _Teaching:
         )
 
     def outline(self, background: Background) -> Reference | None:
-        """The taught outline, or None where the pictures do not align with one another."""
+        """The taught outline, or None where the pictures do not align with one another, or where it is not the whole
+        part."""
         seen = [largest(small, background) for small in self.smalls]
         kept = [index for index, blob in enumerate(seen) if blob is not None]
         found = [blob for blob in seen if blob is not None]
@@ -96,7 +97,11 @@ class _Teaching:
         if vagueness(draft.mask) > _VAGUE:
             return None
         poses, spread = framed(poses, draft.mask)
-        return self.finished(background, align, align.template(poses, has_angle), poses, spread)
+        draft = align.template(poses, has_angle)
+        # Of a casting whose dark middle alone stands out, the flange around it would not be looked at.
+        if not is_whole([self.smalls[at] for at in kept], poses, *box_of(draft.mask)):
+            return None
+        return self.finished(background, align, draft, poses, spread)
 
     def finished(
         self, background: Background, align: _Alignment, draft: Reference, poses: list[SmallPose], spread: Spread
@@ -280,17 +285,6 @@ def long_side(covered: Pixels) -> float:
     corners = cv2.boxPoints(cv2.minAreaRect(np.concatenate(contours)))
     side = max(corners[1] - corners[0], corners[2] - corners[1], key=lambda edge: float(np.hypot(*edge)))
     return math.atan2(-float(side[1]), float(side[0]))
-
-
-def box_of(mask: Floats) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Centre (from the mask's middle) and size in small pixels of the box that all good parts fit in, with a margin
-    for what a bad part adds (a burr, a bent pin)."""
-    rows, columns = np.nonzero(mask > 0.2)
-    half = (mask.shape[0] - 1) / 2
-    left, right, top, bottom = columns.min(), columns.max() + 1, rows.min(), rows.max() + 1
-    margin = 2 * max(2.0, _MARGIN * max(right - left, bottom - top))
-    centre = ((left + right - 1) / 2 - half, (top + bottom - 1) / 2 - half)
-    return (float(centre[0]), float(centre[1])), (float(right - left + margin), float(bottom - top + margin))
 
 
 def varies(spread: Spread, picture_wh: tuple[int, int], length_px: float) -> bool:

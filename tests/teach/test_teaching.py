@@ -99,7 +99,9 @@ def test_defects_are_used_and_evaluated(tmp_path: Path, taught: TeachResult) -> 
     write_parts(tmp_path / "bad", 4, bad=True)
     result = run(files, tmp_path / "m" / "r1", defects=tmp_path / "bad")
     assert result.threshold_raw > taught.threshold_raw * 0.99
-    assert "What the 4 defect pictures changed" in (result.folder / "report.html").read_text()
+    report = (result.folder / "report.html").read_text()
+    assert "What the 4 defect pictures changed" in report
+    assert "<td>4 of 4</tr>" in report
     write_parts(tmp_path / "set" / "test" / "good", 6, first=600)
     write_parts(tmp_path / "set" / "test" / "blob", 6, bad=True, first=600)
     found = evaluate(result.folder, tmp_path / "set", threads=1, progress=quiet)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inspector.teach.threshold import at_most, defect_gain, images_needed, place_threshold, sharpen_threshold
+from inspector.teach.threshold import (
+    area_under_curve,
+    at_most,
+    defect_gain,
+    images_needed,
+    place_by_cost,
+    place_threshold,
+    sharpen_threshold,
+)
 
 
 def test_598_good_images_show_half_a_percent() -> None:
@@ -65,3 +73,19 @@ def test_the_gain_of_defects_counts_each_by_a_threshold_that_did_not_know_it() -
     assert gain.rejected == (2, 0)
     none = defect_gain(base, scores, np.zeros(0))
     assert (none.defects, none.caught, none.rejected) == (0, (0, 0), (2, 2))
+
+
+def test_dear_escapes_lower_the_threshold_and_weaken_the_claim() -> None:
+    scores, groups = np.arange(100.0), np.arange(100)
+    defects = np.array([90.0, 97.5, 120.0])
+    cheap, dear = (place_by_cost(scores, groups, defects, cost, 0.05) for cost in (0.01, 5.0))
+    assert (cheap.seen, dear.seen) == (0, 16)
+    assert dear.raw < 90 < cheap.raw
+    # Any of six counts could have been chosen: each claim is made at 99.2 %.
+    assert dear.at_most > at_most(16, 100)
+    assert cheap.at_most > at_most(0, 100)
+
+
+def test_scores_that_are_alike_have_an_area_of_a_half() -> None:
+    assert area_under_curve(np.arange(5.0), np.arange(5.0)) == 0.5
+    assert area_under_curve(np.arange(5.0), np.array([9.0, -1.0, 7.0, 8.0])) == 0.75

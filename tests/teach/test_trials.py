@@ -98,3 +98,14 @@ def test_known_defects_change_nothing_where_those_left_out_would_escape() -> Non
     assert taken is plain
     assert sharpened is not None
     assert (sharpened.caught, sharpened.kept) == ((3, 1), False)
+
+
+def test_mirror_images_are_taken_where_made_up_defects_rank_higher_and_of_few_pictures_unless_lower() -> None:
+    plain = tried("resize", "gaussian", 0.40, ranked=0.70)
+    better = tried("resize", "gaussian", 0.39, ranked=0.73, mirrors=(0, 1))
+    hardly = tried("resize", "gaussian", 0.45, ranked=0.71, mirrors=(1,))
+    lower = tried("resize", "gaussian", 0.45, ranked=0.68, mirrors=(1,))
+    assert take([plain, better], 120)[0] is better
+    assert take([plain, hardly], 120)[0] is plain
+    assert take([plain, hardly], 40)[0] is hardly
+    assert take([plain, lower], 40)[0] is plain
