@@ -21,7 +21,7 @@ from inspector.teach.taught import Lesson, Method, Stack, blend_maps, find_shrin
 from inspector.teach.threshold import area_under_curve, place_threshold
 
 FEATURES = {
-    "fine": FeatureSpec(taps=("stride8",), stride=8, top_share=0.002),
+    "fine": FeatureSpec(taps=("stride8",), stride=8, top_share=0.001),
     "sharp": FeatureSpec(taps=("stride8", "stride16")),
     "wide": FeatureSpec(taps=("deep", "context"), top_share=0.05),
 }
