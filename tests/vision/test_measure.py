@@ -187,5 +187,6 @@ def test_ten_measurements_cost_a_few_times_the_reading_of_their_pixels() -> None
         middle = perf_counter()
         measurer.measure(picture, picture, IDENTITY)
         times.append((middle - started, perf_counter() - middle))
-    read, whole = np.median(times, axis=0)
+    # Not the median: at a busy moment either may be stopped for longer than it takes.
+    read, whole = np.quantile(times, 0.1, axis=0)
     assert whole < 11 * read, f"{1e3 * whole:.2f} ms beside {1e3 * read:.2f} ms"
