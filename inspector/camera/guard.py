@@ -92,9 +92,9 @@ class Guard:
         return worker.camera.trigger(at_ns, part)
 
     def expose(self) -> bool:
-        """One exposure now, of a camera that is fired; False of one that runs freely."""
+        """One exposure now, of a camera that is fired; False of one that runs freely, or is not there."""
         worker = self._worker
-        if worker is None or not isinstance(worker.camera, FiredCamera):
+        if worker is None or not worker.connected or not isinstance(worker.camera, FiredCamera):
             return False
         worker.camera.trigger(self._clock.now_ns())
         return True
@@ -245,7 +245,8 @@ class Guard:
             raise
         except CameraError as why:
             with self._changed:
-                self._adjusting, self._adjust_trouble = before, str(why)
+                if self._adjusting is wanted:  # else another has been asked for meanwhile
+                    self._adjusting, self._adjust_trouble = before, str(why)
                 self._changed.notify_all()
             return
         with self._changed:

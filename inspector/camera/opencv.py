@@ -25,6 +25,8 @@ from inspector.types import Frame, Pixels
 _OPEN_TIMEOUT_MS = 5000
 _MANUAL_EXPOSURE = 1  # Video4Linux's V4L2_EXPOSURE_MANUAL
 _V4L_EXPOSURE_UNIT_US = 100
+_ADJUSTABLE = ("exposure_time_us", "gain_db")
+_ALL = ("width", "height", *_ADJUSTABLE)
 
 
 class OpenCvCamera:
@@ -90,10 +92,10 @@ class OpenCvCamera:
         )
 
     def adjust(self, config: CameraConfig) -> None:
-        """See `base`; a stream or a file takes nothing."""
+        """See `base`; a stream or a file takes nothing. The size is left alone: drivers stop the stream for it."""
         self._config = config
         if self._capture is not None:
-            self._settings = self._apply(self._capture)
+            self._settings = self._apply(self._capture, _ADJUSTABLE)
 
     def close(self) -> None:
         """See `base`."""
@@ -109,13 +111,13 @@ class OpenCvCamera:
         read_ms = self._config.frame_timeout_ms
         return [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, read_ms]
 
-    def _apply(self, capture: cv2.VideoCapture) -> dict[str, str]:
-        """Set everything that is configured, read it back, and name what was refused."""
+    def _apply(self, capture: cv2.VideoCapture, these: tuple[str, ...] = _ALL) -> dict[str, str]:
+        """Set `these` as they are configured, read everything back, and name what was refused."""
         config, refused, found = self._config, [], {}
         if isinstance(self._source, int) and config.exposure_time_us is not None:
             capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, _MANUAL_EXPOSURE)
         for name, prop, wanted, unit in self._wanted():
-            if wanted is not None and isinstance(self._source, int):
+            if wanted is not None and isinstance(self._source, int) and name in these:
                 capture.set(prop, wanted / unit)
             value = capture.get(prop) * unit
             found[name] = f"{value:g}"

@@ -411,3 +411,46 @@ def test_frames_of_the_set_up_are_compared_with_nothing_and_the_next_one_with_th
     bench.script.append(frame(13, look=2))
     assert bench.next().status is FrameStatus.OK
     assert bench.guard.counters.gaps == 0
+
+
+def test_a_refusal_that_comes_late_does_not_undo_what_was_asked_for_since(bench: Bench) -> None:
+    go_on = threading.Event()
+    bench.script.append(lambda: (go_on.wait(PATIENCE_S), frame(1))[1])
+    bench.guard.open()
+    bench.soon(lambda: not bench.script)
+    refused = Scripted.adjust
+
+    def slow(self: Scripted, config: CameraConfig) -> None:
+        if config.exposure_time_us == 13:
+            bench.guard._adjusting = later  # asked for while the camera still thinks about the one before
+        refused(self, config)
+
+    later = CameraConfig(exposure_time_us=900)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scripted, "adjust", slow)
+        with pytest.raises(CameraError, match="has not answered yet"):
+            bench.guard.adjust(CameraConfig(exposure_time_us=13))
+        go_on.set()
+        bench.soon(lambda: "adjust 900" in bench.log)
+
+
+def test_only_a_camera_that_is_there_is_made_to_expose(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    fired: list[int] = []
+
+    def trigger(self: Scripted, at_ns: int, part: object | None = None) -> int:  # noqa: ARG001
+        fired.append(at_ns)
+        return at_ns
+
+    monkeypatch.setattr(Scripted, "trigger", trigger, raising=False)
+    assert not bench.guard.expose()
+    bench.script.append(CameraLost("at open"))
+    bench.guard.open()
+    with pytest.raises(CameraLost):
+        bench.next()
+    assert not bench.guard.expose(), "it would raise at once, again and again"
+    assert fired == []
+    bench.script.append(frame(1))
+    bench.clock.advance_to(bench.clock.now_ns() + 10 * S)
+    bench.next()
+    assert bench.guard.expose()
+    assert len(fired) == 1

@@ -141,12 +141,12 @@ def test_a_stream_whose_server_dies_is_lost(mjpeg: MjpegServer) -> None:
 
 def test_exposure_is_adjusted_at_once_and_at_every_later_open(lying: type[LyingCapture], clock: SimulatedClock) -> None:
     lying.settable = {cv2.CAP_PROP_EXPOSURE: 0}
-    camera = OpenCvCamera(config("0"), Path(), clock)
+    camera = OpenCvCamera(config("0", width=1280), Path(), clock)
     camera.open()
     lying.log.clear()
-    camera.adjust(config("0", exposure_time_us=3000, gain_db=2.0))
+    camera.adjust(config("0", width=1280, exposure_time_us=3000, gain_db=2.0))
     assert lying.log == [(cv2.CAP_PROP_AUTO_EXPOSURE, 1), (cv2.CAP_PROP_EXPOSURE, 30.0), (cv2.CAP_PROP_GAIN, 2.0)]
-    assert (camera.settings()["exposure_time_us"], camera.settings()["refused"]) == ("3000", "gain_db=2")
+    assert (camera.settings()["exposure_time_us"], camera.settings()["refused"]) == ("3000", "width=1280, gain_db=2")
     camera.close()
     lying.log.clear()
     camera.adjust(config("0", exposure_time_us=4000))
