@@ -19,11 +19,10 @@ from inspector.web.audited import audited
 from inspector.web.errors import ApiError
 from inspector.web.roles import Role, require
 from inspector.web.routes import ask_line
-from inspector.web.schemas import DoneOut, error_answers
+from inspector.web.schemas import REFUSALS, DoneOut, error_answers
 
 LONGEST_US = 1_000_000
 MOST_DB = 48
-_REFUSALS = ("token_missing", "token_wrong", "forbidden", "origin_wrong", "refused", "invalid", "line_down")
 api = APIRouter(prefix="/api/v1/commands", tags=["commands"])
 
 
@@ -35,9 +34,7 @@ class CameraIn(BaseModel):
     keep: bool = False
 
 
-@api.post(
-    "/camera", dependencies=[Depends(require(Role.INTEGRATOR))], responses=error_answers(*_REFUSALS)
-)  # fmt: skip
+@api.post("/camera", dependencies=[Depends(require(Role.INTEGRATOR))], responses=error_answers(*REFUSALS))
 async def set_camera(request: Request, wanted: Annotated[CameraIn, Body()]) -> DoneOut:
     """Set exposure and gain, in maintenance; what the camera made of them is in the status."""
     exposure = Exposure(wanted.exposure_time_us, wanted.gain_db)

@@ -15,9 +15,8 @@ from inspector.link.messages import PlcReport
 from inspector.web.errors import ApiError
 from inspector.web.roles import Role, require
 from inspector.web.routes import ask_line
-from inspector.web.schemas import DoneOut, error_answers
+from inspector.web.schemas import REFUSALS, DoneOut, error_answers
 
-_REFUSALS = ("token_missing", "token_wrong", "forbidden", "origin_wrong", "refused", "invalid", "line_down")
 api = APIRouter(prefix="/api/v1")
 
 
@@ -81,7 +80,7 @@ async def plc(request: Request) -> PlcOut:
     "/commands/maintenance",
     tags=["commands"],
     dependencies=[Depends(require(Role.INTEGRATOR))],
-    responses=error_answers(*_REFUSALS),
+    responses=error_answers(*REFUSALS),
 )
 async def maintenance(request: Request, wanted: Annotated[MaintenanceIn, Body()]) -> DoneOut:
     """Begin or end the maintenance mode, which a PLC sees; in it, fire an output, or force what the PLC reads."""
@@ -92,7 +91,7 @@ async def maintenance(request: Request, wanted: Annotated[MaintenanceIn, Body()]
     "/commands/first_piece",
     tags=["commands"],
     dependencies=[Depends(require(Role.QUALITY))],
-    responses=error_answers(*_REFUSALS),
+    responses=error_answers(*REFUSALS),
 )
 async def first_piece(request: Request) -> DoneOut:
     """Approve the first piece after a job change: from here on PASS counts."""

@@ -128,6 +128,10 @@ class DoneOut(BaseModel):
     ok: Literal[True] = True
 
 
+# What every command to the line may be answered with.
+REFUSALS = ("token_missing", "token_wrong", "forbidden", "origin_wrong", "refused", "invalid", "line_down")
+
+
 def error_answers(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The error answers of a route, for OpenAPI."""
     by_status: dict[int, list[str]] = {}
