@@ -80,8 +80,9 @@ class Running:
         self._last_part_id: int | None = None
         self._without_picture = 0
         self.first_judged_ns: int | None = None
-        camera = (config.camera, clock, crew.camera, crew.camera_thread)
-        self._set_up = SetUp(*camera, crew.link) if crew.link is not None else None
+        self._set_up: SetUp | None = None
+        if crew.link is not None:
+            self._set_up = SetUp(config.camera, clock, crew.camera, crew.camera_thread, crew.link)
         self._on_closed = passage.on_closed
         self._on_judged = passage.on_judged
         passage.on_closed = self._closed

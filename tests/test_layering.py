@@ -54,7 +54,7 @@ LEVELS = {
     "alarms": 2,
     "tally": 7,
     "drift_alarms": 8,
-    "metrics": 7,
+    "metrics": 2,
     "threads": 7,
     "outcomes": 5,
     "plc_results": 4,

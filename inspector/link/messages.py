@@ -110,7 +110,7 @@ class Watch:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """Something a person asks of the line. `argument` is the recipe's id, the alarm's code, the words of
-    `firmware_bridge.plc.by_hand` or those of `inspector.set_up`, `user` is for the log.
+    `firmware_bridge.plc.by_hand` or those of `inspector.exposure`, `user` is for the log.
 
     There is no token: who may open the socket (mode 0600) may command; the web checks people.
     """
@@ -217,8 +217,7 @@ def _part(body: dict[str, Any]) -> PartEvent:
     )
     heat = body["heat"]
     body["heat"] = None if heat is None else Heat(**{**heat, "to_frame": tuple(heat["to_frame"])})
-    body["preview"] = None if body["preview"] is None else PreviewRef(**body["preview"])
-    return PartEvent(**body)
+    return PartEvent(**_previewed(body))
 
 
 def _box(edges: Any) -> tuple[int, int, int, int]:
@@ -233,8 +232,12 @@ def _plc(body: dict[str, Any]) -> PlcReport:
 
 
 def _camera(body: dict[str, Any]) -> CameraPicture:
+    return CameraPicture(**_previewed(body))
+
+
+def _previewed(body: dict[str, Any]) -> dict[str, Any]:
     body["preview"] = None if body["preview"] is None else PreviewRef(**body["preview"])
-    return CameraPicture(**body)
+    return body
 
 
 def _watch(body: dict[str, Any]) -> Watch:

@@ -28,8 +28,8 @@ MOST_PICTURES = 400
 IMAGES = (0, 1, 2)
 # So many pictures' images tell whether a part has two sides.
 PROBED = 24
-# The area under the curve of images' scores among good pictures', at most: 0.5 is alike.
 FOLDS = 4
+# The area under the curve of images' scores among good pictures', at most: 0.5 is alike.
 PASSING = 0.6
 
 

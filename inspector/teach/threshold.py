@@ -18,6 +18,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from inspector.metrics import auroc
+
 CONFIDENCE = 0.95
 
 
@@ -65,9 +67,7 @@ def _chance_of_at_most(seen: int, images: int, share: float) -> float:
 
 def area_under_curve(low: npt.NDArray[np.floating], high: npt.NDArray[np.floating]) -> float:
     """How often one of the scores `high` (m,) lies above one of `low` (n,), ties half: 0.5 where they are alike."""
-    ordered = np.sort(low)
-    below = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
-    return float(below.mean() / (2 * len(low)))
+    return auroc(np.concatenate([low, high]), np.arange(len(low) + len(high)) >= len(low))
 
 
 def images_needed(target: float, confidence: float = CONFIDENCE) -> int:

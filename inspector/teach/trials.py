@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 
 import cv2
@@ -73,19 +72,20 @@ def choose(
         images: dict[str, Stack] = {}
         if may_mirror(preparation, len(good)):
             mirrors, images = _images(used, gathered, preparation, groups, seed, watch)
-        for kind, mirrored in product(preparation.kinds, (False, True) if mirrors else (False,)):
+        for kind in preparation.kinds:
             shown = gathered.shown(preparation, kind, groups, seed)
-            found = try_methods(
-                preparation.name,
-                kind,
-                _with_images(shown, images[kind]) if mirrored else shown,
-                {way.method: way.ms for way in ways if way.preparation is preparation and way.features == kind},
-                seed,
-                options.target_false_rejects,
-                lambda *_, number=number: watch.step("trying", number, len(preparations)),
-                mirrors if mirrored else (),
-            )
-            tried += [(preparation, trial) for trial in found]
+            for some in ((), mirrors) if mirrors else ((),):
+                found = try_methods(
+                    preparation.name,
+                    kind,
+                    _with_images(shown, images[kind]) if some else shown,
+                    {way.method: way.ms for way in ways if way.preparation is preparation and way.features == kind},
+                    seed,
+                    options.target_false_rejects,
+                    lambda *_, number=number: watch.step("trying", number, len(preparations)),
+                    some,
+                )
+                tried += [(preparation, trial) for trial in found]
     (preparation, trial), sharpened = take(tried, len(used))
     trials = tuple(trial for _, trial in tried)
     reason = _reason(trial, trials)
