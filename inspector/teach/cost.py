@@ -22,6 +22,7 @@ from inspector.teach.features import TAP_CHANNELS, TAP_DIMENSIONS, Whitening
 from inspector.teach.gaussian import Gaussian
 from inspector.teach.graph import GraphBuilder
 from inspector.teach.memory import Memory
+from inspector.teach.overall import Overall, how_many
 from inspector.teach.prepare import Preparation
 from inspector.teach.taught import BANK, Blend, Method, Taught
 from inspector.types import Pixels
@@ -40,13 +41,19 @@ class Way:
 
 
 def list_ways(
-    preparations: Sequence[Preparation], backbone: Extractor, frame: Pixels, threads: int, budget_ms: float | None
+    preparations: Sequence[Preparation],
+    backbone: Extractor,
+    frame: Pixels,
+    pictures: int,
+    threads: int,
+    budget_ms: float | None,
 ) -> list[Way]:
-    """Every way, in the order of `preparations`, without those that take longer than `budget_ms` on `frame`.
+    """Every way of learning from so many `pictures`, in the order of `preparations`, without those that take longer
+    than `budget_ms` on `frame`.
 
     Raises DatasetError where none is left, naming the cheapest.
     """
-    ways = list(_timed(preparations, backbone, frame, threads))
+    ways = list(_timed(preparations, backbone, frame, pictures, threads))
     kept = [way for way in ways if budget_ms is None or way.ms <= budget_ms]
     if not kept:
         cheapest = min(way.ms for way in ways)
@@ -54,28 +61,35 @@ def list_ways(
     return kept
 
 
-def _timed(preparations: Sequence[Preparation], backbone: Extractor, frame: Pixels, threads: int) -> Iterator[Way]:
+def _timed(
+    preparations: Sequence[Preparation], backbone: Extractor, frame: Pixels, pictures: int, threads: int
+) -> Iterator[Way]:
     for preparation in preparations:
         for features in preparation.kinds:
             for method in METHODS[features]:
-                model = _stand_in(preparation, features, method, backbone, threads)
+                model = _stand_in(preparation, features, method, backbone, pictures, threads)
                 ms = _median_ms(preparation, model, frame)
                 yield Way(preparation=preparation, features=features, method=method, ms=ms)
 
 
-def _stand_in(preparation: Preparation, features: str, method: Method, backbone: Extractor, threads: int) -> Extractor:
+def _stand_in(
+    preparation: Preparation, features: str, method: Method, backbone: Extractor, pictures: int, threads: int
+) -> Extractor:
     spec = FEATURES[features]
     size = sum(TAP_DIMENSIONS[tap] for tap in spec.taps)
     counted = preparation.counted[features]
+    # Every picture another part: what that may cost at the most.
+    overall = how_many(pictures) if spec.is_coarse and method != "memory" else 0
     models: list[Gaussian | Memory] = []
     if method in ("gaussian", "both"):
-        models.append(_flat(len(counted), size))
+        models.append(_flat(len(counted), size, overall))
     if method in ("memory", "both"):
         models.append(Memory(bank=np.ones((BANK, size), np.float32), parts=np.zeros(BANK, np.intp)))
     taught = Taught(
         features=spec,
         whitening=_plain(spec.channels, size),
         context=_around(preparation.cells(features)) if spec.has_context else None,
+        overall=Overall(whitening=_plain(size, overall), limit=1.0) if overall else None,
         blends=tuple(Blend(model=model) for model in models),
         top_cells=max(1, round(len(counted) * spec.top_share)),
     )
@@ -90,9 +104,10 @@ def _around(grid: tuple[int, int]) -> Context:
     return Context(whitening=_plain(channels, weaker), gaussian=_flat(grid[0] * grid[1] // 4, weaker), grid=grid)
 
 
-def _flat(cells: int, size: int) -> Gaussian:
+def _flat(cells: int, size: int, overall: int = 0) -> Gaussian:
     root = np.broadcast_to(np.eye(size, dtype=np.float16), (cells, size, size))
-    return Gaussian(mean=np.zeros((cells, size), np.float32), root=root)
+    slope = np.zeros((overall, cells, size), np.float16)
+    return Gaussian(mean=np.zeros((cells, size), np.float32), root=root, slope=slope)
 
 
 def _plain(channels: int, size: int) -> Whitening:

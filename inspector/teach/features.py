@@ -35,7 +35,12 @@ class FeatureSpec:
     @property
     def has_context(self) -> bool:
         """Whether a Gaussian of what lies around (see `context`) belongs to it: its features end with that tap."""
-        return self.taps[-1] == "context" and self.stride == 16
+        return self.taps[-1] == "context" and self.is_coarse
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether a cell is 16 pixels wide: so few of them can afford what belongs to the whole picture (overall)."""
+        return self.stride == 16
 
     @property
     def channels(self) -> int:

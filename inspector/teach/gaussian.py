@@ -7,6 +7,7 @@ Method: Defard et al., "PaDiM" (2020). The covariance of a cell is shrunk toward
 features (Friedman, "Regularized Discriminant Analysis", 1989); how much is what makes good parts that were not
 fitted to most likely. What a model without one part would say of it follows from the model of all by the matrix
 inversion lemma (Woodbury, 1950), as the left-out residuals of a regression do (Cook & Weisberg, 1982): no second fit.
+A cell's mean may depend on what its picture is like as a whole (overall): the Gaussian is then the conditional one.
 """
 
 from __future__ import annotations
@@ -26,25 +27,30 @@ SHRINKS = (2.0, 10.0, 50.0, 250.0, 1250.0)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gaussian:
     """Of whitened features: `mean` is float32 (cells, D), `root` float16 (cells, D, D), an upper
-    triangular root of the precision."""
+    triangular root of the precision; `slope` float16 (r, cells, D) is what a cell's mean gains by each of its
+    picture's r covariates (see overall), r being 0 where there are none."""
 
     mean: Floats
     root: npt.NDArray[np.float16]
+    slope: npt.NDArray[np.float16]
 
-    def squares(self, features: Floats) -> Floats:
-        """Squared Mahalanobis distance of features (n, cells, D): float32 (n, cells)."""
+    def squares(self, features: Floats, overall: Floats | None = None) -> Floats:
+        """Squared Mahalanobis distance of features (n, cells, D), with the covariates (n, r): float32 (n, cells)."""
         result = np.empty(features.shape[:2], np.float32)
         for cell in range(features.shape[1]):
-            turned = (features[:, cell] - self.mean[cell]) @ self.root[cell].astype(np.float32)
+            centred = features[:, cell] - self.mean[cell]
+            if overall is not None:
+                centred -= overall @ self.slope[:, cell].astype(np.float32)
+            turned = centred @ self.root[cell].astype(np.float32)
             result[:, cell] = np.einsum("nd,nd->n", turned, turned)
         return result
 
     def only(self, cells: npt.NDArray[np.intp]) -> Gaussian:
         """Of these cells alone."""
-        return Gaussian(mean=self.mean[cells], root=self.root[cells])
+        return Gaussian(mean=self.mean[cells], root=self.root[cells], slope=self.slope[:, cells])
 
-    def append(self, builder: GraphBuilder, features: str) -> str:
-        """Append `squares` on [cells, D]; the result is [cells]. Returns its name.
+    def append(self, builder: GraphBuilder, features: str, overall: str | None = None) -> str:
+        """Append `squares` on [cells, D], with the covariates [1, r]; the result is [cells]. Returns its name.
 
         Of the triangular roots only the triangle is stored; the runtime unfolds it once, when the session is made."""
         cells, size = self.mean.shape
@@ -53,7 +59,12 @@ class Gaussian:
         where = np.full((size, size), len(upper[0]), np.int64)
         where[upper] = np.arange(len(upper[0]))
         root = builder.node("Gather", builder.constant(packed), builder.constant(where), axis=1)
-        centred = builder.node("Sub", features, builder.constant(self.mean))
+        mean = builder.constant(self.mean)
+        if overall is not None:
+            slope = builder.node("Cast", builder.constant(self.slope.reshape(-1, cells * size)), to=TensorProto.FLOAT)
+            gained = builder.node("Reshape", builder.node("MatMul", overall, slope), builder.ints(cells, size))
+            mean = builder.node("Add", mean, gained)
+        centred = builder.node("Sub", features, mean)
         rows = builder.node("Reshape", centred, builder.ints(cells, 1, size))
         turned = builder.node("MatMul", rows, builder.node("Cast", root, to=TensorProto.FLOAT))
         return builder.node("ReduceSumSquare", turned, axes=[1, 2], keepdims=0)
@@ -80,8 +91,17 @@ def find_kin(groups: npt.NDArray[np.intp], guests: npt.NDArray[np.intp] | None =
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covariates:
+    """Numbers of whole pictures: `learned` (fitted, r) of those fitted to, uncorrelated, without a mean, and of
+    variance 1; `judged` (n, r) of all n, as they are judged by."""
+
+    learned: Floats
+    judged: Floats
+
+
 def fit_gaussian(
-    cells: Iterable[Floats], shrink: float, fitted: int, kin: Sequence[Kin] = ()
+    cells: Iterable[Floats], shrink: float, fitted: int, kin: Sequence[Kin] = (), covariates: Covariates | None = None
 ) -> tuple[Gaussian, Floats]:
     """Fit to the first `fitted` pictures' whitened features (n, D) of each cell in turn; the identity weighs as much as
     `shrink` pictures.
@@ -89,31 +109,51 @@ def fit_gaussian(
     Also float32 (n, cells): the squares that each of the n has in the model of all fitted pictures but those of its
     part; without `kin` there are none, (0, cells).
     """
-    means, roots, left_out = [], [], []
+    known = covariates.learned if covariates else np.zeros((fitted, 0), np.float32)
+    # A conditional distance is the joint one of features and covariates less that of the covariates.
+    alone = judge_left_out(known, covariates.judged, shrink, kin) if covariates and kin else np.float32(0)
+    weight = np.float32(fitted + shrink)
+    means, roots, slopes, left_out = [], [], [], []
     for rows in cells:
         mean = rows[:fitted].mean(axis=0)
         centred = rows - mean
+        # The joint covariance has a block of the covariates (1, thanks to their variance) and one of covariates and
+        # features: the slope itself.
+        slope = known.T @ centred[:fitted] / weight
         prior = np.float32(shrink) * np.eye(rows.shape[1], dtype=np.float32)
-        covariance = (centred[:fitted].T @ centred[:fitted] + prior) / np.float32(fitted + shrink)
+        covariance = (centred[:fitted].T @ centred[:fitted] + prior) / weight - slope.T @ slope
         root = np.linalg.inv(np.linalg.cholesky(covariance)).T
         means.append(mean)
         roots.append(root.astype(np.float16))
-        left_out.append(_left_out(centred @ root, shrink, fitted, kin) if kin else np.zeros(0, np.float32))
-    return Gaussian(mean=np.stack(means), root=np.stack(roots)), np.stack(left_out, axis=1)
+        slopes.append(slope.astype(np.float16))
+        if not kin:
+            left_out.append(np.zeros(0, np.float32))
+            continue
+        judged = centred @ root
+        learned = judged[:fitted]
+        if covariates:
+            gained = slope @ root
+            learned = np.hstack([known, learned - known @ gained])
+            judged = np.hstack([covariates.judged, judged - covariates.judged @ gained])
+        left_out.append(judge_left_out(learned, judged, shrink, kin) - alone)
+    gaussian = Gaussian(mean=np.stack(means), root=np.stack(roots), slope=np.stack(slopes, axis=1))
+    return gaussian, np.stack(left_out, axis=1)
 
 
-def _left_out(turned: Floats, shrink: float, fitted: int, kin: Sequence[Kin]) -> Floats:
-    """Squares (n,) of `turned` (n, D), differences from the mean times the root, each by the model without its part.
+def judge_left_out(learned: Floats, judged: Floats, shrink: float, kin: Sequence[Kin]) -> Floats:
+    """Squares, float32 (n,), of `judged` (n, D), each by the model without its part. These and those `learned` from,
+    (fitted, D), are differences from the mean times the root.
 
     Of a part's m pictures Y the mean loses sum(Y) / (fitted - m) and the scatter Y' inv(B) Y, where B = 1 - 1 / fitted
     is what the mean leaves of them; the inverse of the rest is that of m x m numbers.
     """
-    squares = np.empty(len(turned), np.float32)
+    squares = np.empty(len(judged), np.float32)
+    fitted = len(learned)
     weight = fitted + shrink
     for relatives in kin:
-        rows = turned[relatives.members].astype(np.float64)
+        rows = learned[relatives.members].astype(np.float64)
         size = relatives.members.shape[1]
-        away = turned[relatives.of] + rows.sum(axis=1) / (fitted - size)
+        away = judged[relatives.of] + rows.sum(axis=1) / (fitted - size)
         inner = np.eye(size) - 1 / fitted - rows @ rows.swapaxes(1, 2) / weight
         along = (rows @ away[:, :, None])[:, :, 0]
         gained = np.einsum("ki,kij,kj->k", along, np.linalg.inv(inner), along) / weight

@@ -18,6 +18,7 @@ from inspector.teach.features import FeatureSpec, Whitening, append_features, fi
 from inspector.teach.gaussian import Gaussian, choose_shrink, find_kin, fit_gaussian
 from inspector.teach.graph import Floats, GraphBuilder
 from inspector.teach.memory import Memory, fit_memory
+from inspector.teach.overall import Overall, fit_overall, how_many
 
 Method = Literal["gaussian", "memory", "both"]
 Stack = npt.NDArray[np.float16]
@@ -42,11 +43,12 @@ class Blend:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taught:
     """A fitted model. The score of a picture is the mean of the `top_cells` highest cells of its map; `context` adds
-    to the squared distance of a Gaussian."""
+    to the squared distance of a Gaussian, `overall` moves its mean."""
 
     features: FeatureSpec
     whitening: Whitening
     context: Context | None
+    overall: Overall | None
     blends: tuple[Blend, ...]
     top_cells: int
 
@@ -64,7 +66,7 @@ class Taught:
                 if isinstance(blend.model, Memory):
                     distances[some] = blend.model.distance(rows)
                     continue
-                squares = blend.model.squares(rows)
+                squares = blend.model.squares(rows, self.overall.of(rows) if self.overall else None)
                 distances[some] = np.sqrt(squares + self.context.squares(stack[some]) if self.context else squares)
         return found
 
@@ -77,13 +79,15 @@ class Taught:
         (cells,) is how much each cell counts, 0 for ignored ones."""
         count = cells[0] * cells[1]
         rows = self.whitening.append(builder, append_features(builder, self.features), count)
+        overall = self.overall.append(builder, rows) if self.overall else None
         kept = np.flatnonzero(counted)
         if len(kept) < count:
             rows = builder.node("Gather", rows, builder.constant(kept), axis=0)
         terms = []
         for blend in self.blends:
             gain = 1.0 / (blend.width * threshold)
-            scaled = builder.node("Mul", self._append_distance(builder, blend.model, rows, kept), builder.scalar(gain))
+            distance = self._append_distance(builder, blend.model, rows, overall, kept)
+            scaled = builder.node("Mul", distance, builder.scalar(gain))
             terms.append(builder.node("Sub", scaled, builder.scalar(blend.middle * gain)))
         total = builder.node("Sum", *terms) if len(terms) > 1 else terms[0]
         if (counted != 1).any():
@@ -99,11 +103,16 @@ class Taught:
         builder.output("score", builder.node("ReduceMean", highest, axes=[0], keepdims=1), [1])
 
     def _append_distance(
-        self, builder: GraphBuilder, model: Gaussian | Memory, rows: str, kept: npt.NDArray[np.intp]
+        self,
+        builder: GraphBuilder,
+        model: Gaussian | Memory,
+        rows: str,
+        overall: str | None,
+        kept: npt.NDArray[np.intp],
     ) -> str:
         if isinstance(model, Memory):
             return model.append(builder, rows)
-        squares = model.only(kept).append(builder, rows)
+        squares = model.only(kept).append(builder, rows, overall)
         if self.context:
             squares = builder.node("Add", squares, self.context.append(builder, kept))
         return builder.node("Sqrt", squares)
@@ -157,11 +166,15 @@ def fit_apart(
     whitening = fit_block_whitening(_sample(given.stack, _SAMPLED_ROWS)[0], given.features)
     models: list[Gaussian | Memory] = []
     distances: list[Floats] = []
-    context = None
+    context = overall = None
     if method in ("gaussian", "both"):
         kin = find_kin(given.groups, given.hosts)
+        covariates = None
+        count = how_many(len(np.unique(given.groups)))
+        if count and given.features.is_coarse:
+            overall, covariates = fit_overall(whitening.apply(_means(given)), len(given.stack), count, shrink, kin)
         cells = _whitened_cells(given, whitening, step)
-        gaussian, squares = fit_gaussian(cells, shrink, len(given.stack), kin)
+        gaussian, squares = fit_gaussian(cells, shrink, len(given.stack), kin, covariates)
         if given.features.has_context:
             context, around = fit_context(given.stack, given.guests, given.grid, shrink, kin)
             squares += around
@@ -177,7 +190,14 @@ def fit_apart(
         Blend(model=model, middle=middle, width=width) for model, (middle, width) in zip(models, places, strict=True)
     )
     top_cells = max(1, round(given.stack.shape[1] * given.features.top_share))
-    taught = Taught(features=given.features, whitening=whitening, context=context, blends=blends, top_cells=top_cells)
+    taught = Taught(
+        features=given.features,
+        whitening=whitening,
+        context=context,
+        overall=overall,
+        blends=blends,
+        top_cells=top_cells,
+    )
     return taught, distances
 
 
@@ -199,6 +219,12 @@ def refit_apart(
         replace(blend, middle=middle, width=width) for blend, (middle, width) in zip(whole.blends, places, strict=True)
     )
     return replace(whole, blends=blends), distances
+
+
+def _means(given: Lesson) -> Floats:
+    """Of every picture and guest the mean of all cells, float32 (n + g, C)."""
+    stacks = (given.stack, given.guests)
+    return np.concatenate([np.asarray(some.mean(axis=1, dtype=np.float32)) for some in stacks])
 
 
 def _whitened_cells(given: Lesson, whitening: Whitening, step: Callable[[int, int], None]) -> Iterator[Floats]:

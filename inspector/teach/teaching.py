@@ -143,7 +143,7 @@ def _choose(files: Sequence[Path], reference: Reference, options: TeachOptions, 
     ]
     frame = read_picture(files[0]).pixels
     watch.step("timing", 0, 1)
-    ways = list_ways(preparations, backbone, frame, options.threads, options.budget_ms)
+    ways = list_ways(preparations, backbone, frame, len(files), options.threads, options.budget_ms)
     defects = list_pictures(options.defects) if options.defects else []
     return choose(files, defects, ways, options, watch)
 

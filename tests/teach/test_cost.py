@@ -42,7 +42,7 @@ FRAME = np.full((128, 128, 3), 90, np.uint8)
 
 def test_every_way_is_timed_as_a_whole(backbone: Extractor) -> None:
     small, large = preparation(backbone, 64), preparation(backbone, 192)
-    ways = list_ways([small, large], backbone, FRAME, 1, None)
+    ways = list_ways([small, large], backbone, FRAME, 100, 1, None)
     assert [(way.preparation.name, way.features, way.method) for way in ways] == [
         (prepared.name, kind, method)
         for prepared in (small, large)
@@ -54,12 +54,12 @@ def test_every_way_is_timed_as_a_whole(backbone: Extractor) -> None:
 
 def test_a_budget_no_way_keeps_is_refused_with_the_cheapest(backbone: Extractor) -> None:
     with pytest.raises(DatasetError, match=r"budget of 0\.001 ms a part: the cheapest way takes \d"):
-        list_ways([preparation(backbone, 64)], backbone, FRAME, 1, 0.001)
+        list_ways([preparation(backbone, 64)], backbone, FRAME, 100, 1, 0.001)
 
 
 def test_a_budget_leaves_the_ways_that_keep_it(backbone: Extractor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inspector.teach.cost._median_ms", lambda prepared, *_: float(prepared.spec.height))
-    ways = list_ways([preparation(backbone, side) for side in (64, 192)], backbone, FRAME, 1, 100.0)
+    ways = list_ways([preparation(backbone, side) for side in (64, 192)], backbone, FRAME, 100, 1, 100.0)
     assert {way.preparation.spec.height for way in ways} == {64}
 
 

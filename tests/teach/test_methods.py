@@ -7,9 +7,10 @@ import numpy as np
 from inspector.teach.choose import FEATURES
 from inspector.teach.context import fit_context
 from inspector.teach.features import fit_whitening
-from inspector.teach.gaussian import choose_shrink, find_kin, fit_gaussian
+from inspector.teach.gaussian import Covariates, choose_shrink, find_kin, fit_gaussian
 from inspector.teach.groups import find_groups, spread_groups
 from inspector.teach.memory import fit_memory
+from inspector.teach.overall import fit_overall, how_many
 from inspector.teach.taught import fit_apart, lesson, refit_apart
 from tests.teach.made import quiet
 
@@ -37,6 +38,60 @@ def test_what_is_left_out_is_judged_as_by_a_second_fit_without_it() -> None:
         np.testing.assert_allclose(found[same], without.squares(everyone[same]), rtol=5e-3)
     # And it is farther out than by the model that was fitted to it.
     assert (found[:20] > model.squares(rows)).all()
+
+
+def uncorrelated(count: int, dimensions: int) -> np.ndarray:  # type: ignore[type-arg]
+    drawn = np.random.default_rng(10).normal(0, 1, (count, dimensions))
+    return (np.linalg.qr(drawn - drawn.mean(axis=0))[0] * np.sqrt(count)).astype(np.float32)
+
+
+def test_of_what_its_picture_is_like_a_cell_is_judged_conditionally() -> None:
+    # A conditional Gaussian is the joint one over that of the covariates, with a part left out or not.
+    rng = np.random.default_rng(11)
+    known = uncorrelated(60, 4)
+    rows = (
+        rng.normal(0, 1, (66, 2, 9)).astype(np.float32)
+        + (np.pad(known, ((0, 6), (0, 0))) @ rng.normal(0, 1, (4, 9)))[:, None]
+    )
+    rows = rows.astype(np.float32)
+    judged = rng.normal(0, 1, (66, 4)).astype(np.float32)
+    groups, hosts = np.array([0, 0, 0, 1, 1, *range(2, 57)]), np.array([0, 1, 5, 0, 9, 56])
+    covariates = Covariates(learned=known, judged=judged)
+    kin = find_kin(groups, hosts)
+    model, found = fit_gaussian(rows.swapaxes(0, 1), 5.0, 60, kin, covariates)
+
+    def conditional(fitted: np.ndarray, asked: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        joint = np.concatenate([known[fitted][:, None].repeat(2, 1), rows[fitted]], axis=2)
+        seen = np.concatenate([judged[asked][:, None].repeat(2, 1), rows[asked]], axis=2)
+        both, _ = fit_gaussian(joint.swapaxes(0, 1), 5.0, len(joint))
+        alone, _ = fit_gaussian(joint[:, :, :4].swapaxes(0, 1), 5.0, len(joint))
+        return both.squares(seen) - alone.squares(np.ascontiguousarray(seen[:, :, :4]))
+
+    everyone = np.arange(66)
+    np.testing.assert_allclose(model.squares(rows, judged), conditional(np.arange(60), everyone), rtol=2e-2)
+    for part in (0, 1, 5, 56):
+        same = np.concatenate([groups, hosts]) == part
+        wanted = conditional(np.flatnonzero(groups != part), everyone[same])
+        np.testing.assert_allclose(found[same], wanted, rtol=2e-2)
+    # What the covariates explain hides nothing any more.
+    plain, _ = fit_gaussian(rows.swapaxes(0, 1), 5.0, 60)
+    odd = rows[:60] + 3 * model.slope[0].astype(np.float32)
+    assert model.squares(odd, known).mean() > 2 * plain.squares(odd).mean()
+
+
+def test_a_picture_farther_out_than_half_of_the_good_ones_is_shortened() -> None:
+    rng = np.random.default_rng(12)
+    means = rng.normal(0, [9, 3, 1, 1, 1, 1], (80, 6)).astype(np.float32)
+    overall, covariates = fit_overall(means, 80, 3, 1.0, find_kin(np.arange(80)))
+    np.testing.assert_allclose(covariates.learned.T @ covariates.learned / 80, np.eye(3), atol=1e-3)
+    lengths = np.linalg.norm(overall.of(means[:, None].repeat(2, 1)), axis=1)
+    assert 30 <= np.count_nonzero(lengths > overall.limit * 0.999) <= 45
+    far = overall.of(means[:1, None] * 40)
+    np.testing.assert_allclose(np.linalg.norm(far), overall.limit, rtol=1e-4)
+
+
+def test_few_parts_have_no_covariates() -> None:
+    assert [how_many(parts) for parts in (5, 63, 64, 120, 1000)] == [0, 0, 16, 30, 48]
 
 
 def test_the_context_without_a_part_is_that_of_a_second_fit() -> None:
