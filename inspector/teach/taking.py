@@ -5,6 +5,7 @@ What it is: the rules of the choice. What it is not: the trials themselves (tria
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,10 +15,11 @@ import numpy as np
 from inspector.teach.choose import FEATURES, Trial
 from inspector.teach.prepare import Preparation
 
-# A dearer preparation has to be better by this much to be taken, and so have sharp features: smaller differences are
-# the luck of the made-up defects, which are small and so flatter features without context. Fine ones are only tried
-# where every cell shows the same place of a located part, and need no context to know it.
-WORTH = 0.02
+# Of a preparation that costs twice as much made-up defects have to stand out more by this much.
+DOUBLE = 0.01
+# Sharp features have to be better by this much: smaller differences are the luck of the made-up defects, which are
+# small and so flatter features without context. Fine ones are only tried where every cell shows the same place of a
+# located part, and need no context to know it.
 UNUSUAL = 0.04
 # Locate, then inspect: a whole frame in which the part lies now here, now there, has to be better by this much.
 UNLOCATED = 0.03
@@ -84,19 +86,17 @@ def _with_known(trial: Trial, without: int | None = None) -> float:
 
 
 def _take(tried: Sequence[Tried], separation: Callable[[Trial], float]) -> Tried:
-    """The best after the handicaps; a cheaper preparation where it is as good but for `WORTH`."""
+    """The best after the handicaps."""
     located = any(preparation.spec.kind == "rectify" for preparation, _ in tried)
 
     def worth(pair: Tried) -> float:
         preparation, trial = pair
         whole = preparation.spec.kind == "resize"
         handicap = UNUSUAL * (trial.features == "sharp") + UNLOCATED * (located and whole)
-        return separation(trial) - handicap - MEMORY * (trial.method == "both")
+        dearer = DOUBLE * math.log2(_cost(pair))
+        return separation(trial) - handicap - dearer - MEMORY * (trial.method == "both")
 
-    top = max(map(worth, tried))
-    near = [pair for pair in tried if worth(pair) >= top - WORTH]
-    cheapest = min(map(_cost, near))
-    return max((pair for pair in near if _cost(pair) <= cheapest), key=worth)
+    return max(tried, key=worth)
 
 
 def _cost(pair: Tried) -> float:

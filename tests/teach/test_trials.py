@@ -54,7 +54,7 @@ def test_a_memory_joins_where_it_pays(kind: str, gaussian: float, both: float, w
 
 
 def test_more_pixels_have_to_be_better_by_a_margin() -> None:
-    small, near, far = (tried("resize", "gaussian", s, side=p) for s, p in ((0.40, 256), (0.41, 512), (0.43, 512)))
+    small, near, far = (tried("resize", "gaussian", s, side=p) for s, p in ((0.40, 256), (0.415, 512), (0.425, 512)))
     assert _take([small, near])[0].spec.height == 256
     assert _take([small, far])[0].spec.height == 512
 
@@ -62,10 +62,10 @@ def test_more_pixels_have_to_be_better_by_a_margin() -> None:
 def test_fine_pixels_count_half() -> None:
     wide, fine = (
         tried("rectify", "gaussian", 0.40, side=512),
-        tried("rectify", "gaussian", 0.39, features="fine", side=640),
+        tried("rectify", "gaussian", 0.41, features="fine", side=1024),
     )
-    assert _take([wide, fine])[1].features == "fine"
-    assert _take([wide, tried("rectify", "gaussian", 0.37, features="fine", side=640)])[1].features == "wide"
+    assert _take([wide, fine])[1].features == "wide"
+    assert _take([wide, tried("rectify", "gaussian", 0.412, features="fine", side=1024)])[1].features == "fine"
 
 
 def test_the_whole_frame_of_a_part_that_moves_about_has_to_be_better() -> None:
