@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.teach.features import FeatureSpec
+from inspector.teach.fitting import Lesson, find_shrink, fit_apart
 from inspector.teach.graph import Floats
-from inspector.teach.taught import Lesson, Method, Stack, blend_maps, find_shrink, fit_apart
+from inspector.teach.taught import Method, Stack
 from inspector.teach.threshold import area_under_curve, place_threshold
 
 FEATURES = {
-    "fine": FeatureSpec(taps=("stride8",), stride=8, top_share=0.001),
+    "fine": FeatureSpec(taps=("stride8", "stride4"), stride=8, top_share=0.001, apart=True),
     "sharp": FeatureSpec(taps=("stride8", "stride16")),
     "wide": FeatureSpec(taps=("deep", "context"), top_share=0.05),
 }
@@ -69,7 +70,7 @@ def stands_out(good: Floats, damaged: Floats) -> Floats:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """Features a way is tried on: a lesson whose guests are good pictures with made-up defects, known `defects`
-    (m, cells, C) of all those (k,) in which the part was `located`, and how much each cell counts (cells,).
+    (m, cells, C) of all those (k,) in which the part was `located`.
 
     `trust` is the share of the likeliest shrinkage to take (see `Preparation.trust`), likely being what the pictures
     `held` (n,) are after a fit to the others."""
@@ -77,7 +78,6 @@ class Shown:
     given: Lesson
     defects: Stack
     located: npt.NDArray[np.bool_]
-    counted: Floats
     trust: float
     held: npt.NDArray[np.bool_]
 
@@ -94,20 +94,21 @@ def try_methods(
 ) -> list[Trial]:
     """Every one of `methods` (with the ms a part takes) on one kind of features: fitted to the good pictures, each of
     which, damaged or not, is then judged without its part."""
-    given, counted = shown.given, shown.counted
-    shrink = shown.trust * find_shrink(given.stack, given.features, shown.held)
+    given = shown.given
+    shrink = shown.trust * find_shrink(given, shown.held)
     dearest: Method = "both" if "both" in methods else "gaussian"
     whole, distances = fit_apart(given, dearest, shrink=shrink, seed=seed, step=step)
     trials = []
     for method, ms in methods.items():
-        notions = 2 if method == "both" else 1
+        # The memory comes last.
+        notions = len(whole.blends) - (dearest == "both" and method == "gaussian")
         taught = replace(whole, blends=whole.blends[:notions])
-        maps = blend_maps(taught.blends, distances)
-        every = np.concatenate([maps, taught.maps(shown.defects)]) * counted
+        maps = taught.blended(distances)
+        every = np.concatenate([maps, taught.maps(shown.defects)])
         # With known defects at hand, how many cells score is one more question to them.
         shares = {given.features.top_share, KNOWN_SHARE} if len(shown.located) else {given.features.top_share}
         for share in sorted(shares):
-            scores = replace(taught, top_cells=max(1, round(len(counted) * share))).scores(every)
+            scores = replace(taught, top_cells=max(1, round(len(given.counted) * share))).scores(every)
             counts = [given.pictures, len(given.stack) - given.pictures, len(given.guests)]
             good, _, damaged, located = np.split(scores, np.cumsum(counts))
             # The line rejects a part that is not found.

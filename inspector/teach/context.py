@@ -25,43 +25,57 @@ _SAMPLED = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """`gaussian` is one of (squares, D), each square being 2 x 2 cells of the map of (rows, columns) `grid`."""
+    """`gaussian` is one of (m, D), of each of the squares `used` (m,), which are 2 x 2 cells of the map of (rows,
+    columns) `grid`; `place` (kept,) is where among them that of each cell that counts is."""
 
     whitening: Whitening
     gaussian: Gaussian
     grid: tuple[int, int]
+    used: npt.NDArray[np.intp]
+    place: npt.NDArray[np.intp]
 
     def squares(self, stack: npt.NDArray[np.floating]) -> Floats:
-        """What a cell's squared distance gains, float32 (n, cells), of features (n, cells, C) that end with the tap."""
-        return shared(self.gaussian.squares(self.whitening.apply(first_cells(stack, self.grid))), self.grid)
+        """What the squared distance of the cells that count gains, float32 (n, kept), of features (n, cells, C) that
+        end with the tap."""
+        rows = self.whitening.apply(first_cells(stack, self.grid)[:, self.used])
+        return shared(self.gaussian.squares(rows), self.place)
 
-    def append(self, builder: GraphBuilder, kept: npt.NDArray[np.intp]) -> str:
-        """Append `squares` of the cells `kept`, [kept], behind the backbone. Returns its name."""
-        parents = _parents(self.grid)[kept]
-        used, place = np.unique(parents, return_inverse=True)
-        rows = self.whitening.append(builder, TAP, len(self.gaussian.mean))
-        if len(used) < len(self.gaussian.mean):
-            rows = builder.node("Gather", rows, builder.constant(used), axis=0)
-        squares = self.gaussian.only(used).append(builder, rows)
-        spread = builder.node("Gather", squares, builder.constant(place.astype(np.int64)), axis=0)
+    def append(self, builder: GraphBuilder) -> str:
+        """Append `squares` behind the backbone, [kept]. Returns its name."""
+        count = self.grid[0] * self.grid[1] // 4
+        rows = self.whitening.append(builder, TAP, count)
+        if len(self.used) < count:
+            rows = builder.node("Gather", rows, builder.constant(self.used), axis=0)
+        squares = self.gaussian.append(builder, rows)
+        spread = builder.node("Gather", squares, builder.constant(self.place.astype(np.int64)), axis=0)
         return builder.node("Mul", spread, builder.scalar(0.25))
+
+
+def squares_of(grid: tuple[int, int], kept: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The squares (m,) in which the cells `kept` lie, and of each cell where among them its own is (kept,)."""
+    rows, columns = np.divmod(kept, grid[1])
+    used, place = np.unique(rows // 2 * (grid[1] // 2) + columns // 2, return_inverse=True)
+    return used, place
 
 
 def fit_context(
     stack: npt.NDArray[np.floating],
     guests: npt.NDArray[np.floating],
     grid: tuple[int, int],
+    kept: npt.NDArray[np.intp],
     shrink: float,
     kin: Sequence[Kin] = (),
 ) -> tuple[Context, Floats]:
     """Fit to features (n, cells, C) that end with the tap; also what `squares` gains without each picture's own part,
-    float32 (n + g, cells) with the `guests` (g, cells, C), see `fit_gaussian`."""
-    rows = first_cells(stack, grid)
+    float32 (n + g, kept) with the `guests` (g, cells, C), see `fit_gaussian`."""
+    used, place = squares_of(grid, kept)
+    rows = first_cells(stack, grid)[:, used]
     whitening = _weaker(rows)
-    everyone = np.concatenate([rows, first_cells(guests, grid)])
-    cells = (whitening.apply(everyone[:, cell]) for cell in range(rows.shape[1]))
+    everyone = np.concatenate([rows, first_cells(guests, grid)[:, used]])
+    cells = (whitening.apply(everyone[:, square]) for square in range(len(used)))
     gaussian, left_out = fit_gaussian(cells, shrink, len(stack), kin)
-    return Context(whitening=whitening, gaussian=gaussian, grid=grid), shared(left_out, grid)
+    context = Context(whitening=whitening, gaussian=gaussian, grid=grid, used=used, place=place)
+    return context, shared(left_out, place)
 
 
 def _weaker(rows: npt.NDArray[np.floating]) -> Whitening:
@@ -78,12 +92,6 @@ def first_cells(stack: npt.NDArray[np.floating], grid: tuple[int, int]) -> npt.N
     return pictures.reshape(len(stack), (rows // 2) * (columns // 2), pictures.shape[3])
 
 
-def shared(squares: Floats, grid: tuple[int, int]) -> Floats:
-    """A quarter of each square's (n, squares) for each of its four cells (n, cells)."""
-    return squares[:, _parents(grid)] * np.float32(0.25)
-
-
-def _parents(grid: tuple[int, int]) -> npt.NDArray[np.intp]:
-    """The square (cells,) each cell lies in."""
-    rows, columns = np.indices(grid) // 2
-    return np.asarray(rows * (grid[1] // 2) + columns, np.intp).ravel()
+def shared(squares: Floats, place: npt.NDArray[np.intp]) -> Floats:
+    """A quarter of each square's (n, m) for each of its cells, (n, kept)."""
+    return squares[:, place] * np.float32(0.25)

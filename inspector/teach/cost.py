@@ -12,19 +12,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from inspector.clock import perf_ns
 from inspector.errors import DatasetError
 from inspector.inference.extract import Extractor
 from inspector.teach.choose import FEATURES, METHODS
-from inspector.teach.context import Context
+from inspector.teach.context import Context, squares_of
 from inspector.teach.features import TAP_CHANNELS, TAP_DIMENSIONS, Whitening
+from inspector.teach.fitting import BANK
 from inspector.teach.gaussian import Gaussian
 from inspector.teach.graph import GraphBuilder
 from inspector.teach.memory import Memory
 from inspector.teach.overall import Overall, how_many
 from inspector.teach.prepare import Preparation
-from inspector.teach.taught import BANK, Blend, Method, Taught
+from inspector.teach.taught import Blend, Method, Taught
 from inspector.types import Pixels
 
 _RUNS = 7
@@ -80,28 +82,35 @@ def _stand_in(
     counted = preparation.counted[features]
     # Every picture another part: what that may cost at the most.
     overall = how_many(pictures) if spec.is_coarse and method != "memory" else 0
-    models: list[Gaussian | Memory] = []
+    blends: list[Blend] = []
     if method in ("gaussian", "both"):
-        models.append(_flat(len(counted), size, overall))
+        blends += [
+            Blend(model=_flat(int(np.count_nonzero(counted)), span.stop - span.start, overall), span=span)
+            for _, span in spec.spans
+        ]
     if method in ("memory", "both"):
-        models.append(Memory(bank=np.ones((BANK, size), np.float32), parts=np.zeros(BANK, np.intp)))
+        memory = Memory(bank=np.ones((BANK, size), np.float32), parts=np.zeros(BANK, np.intp))
+        blends.append(Blend(model=memory, span=slice(0, size)))
     taught = Taught(
         features=spec,
+        counted=counted,
         whitening=_plain(spec.channels, size),
-        context=_around(preparation.cells(features)) if spec.has_context else None,
+        context=_around(preparation.cells(features), np.flatnonzero(counted)) if spec.has_context else None,
         overall=Overall(whitening=_plain(size, overall), limit=1.0) if overall else None,
-        blends=tuple(Blend(model=model) for model in models),
+        blends=tuple(blends),
         top_cells=max(1, round(len(counted) * spec.top_share)),
     )
     builder = GraphBuilder(backbone.model, preparation.spec.height, preparation.spec.width)
-    taught.append(builder, preparation.cells(features), 1.0, counted)
+    taught.append(builder, preparation.cells(features), 1.0)
     return Extractor(builder.finish(), backbone.origin, threads=threads)
 
 
-def _around(grid: tuple[int, int]) -> Context:
+def _around(grid: tuple[int, int], kept: npt.NDArray[np.intp]) -> Context:
     channels = TAP_CHANNELS["context"]
     weaker = channels - TAP_DIMENSIONS["context"]
-    return Context(whitening=_plain(channels, weaker), gaussian=_flat(grid[0] * grid[1] // 4, weaker), grid=grid)
+    used, place = squares_of(grid, kept)
+    gaussian = _flat(len(used), weaker)
+    return Context(whitening=_plain(channels, weaker), gaussian=gaussian, grid=grid, used=used, place=place)
 
 
 def _flat(cells: int, size: int, overall: int = 0) -> Gaussian:

@@ -13,20 +13,25 @@ import numpy.typing as npt
 
 from inspector.teach.graph import Floats, GraphBuilder
 
-TAP_STRIDE = {"stride8": 8, "stride16": 16, "deep": 16, "context": 32}
-TAP_CHANNELS = {"stride8": 40, "stride16": 80, "deep": 112, "context": 192}
-# Kept principal components: all of the fine taps; of the context the first ones carry what helps.
-TAP_DIMENSIONS = {"stride8": 40, "stride16": 80, "deep": 112, "context": 48}
+TAP_STRIDE = {"stride4": 4, "stride8": 8, "stride16": 16, "deep": 16, "context": 32}
+# Of stride4 the four places that a cell of 8 pixels has, 24 numbers each, side by side: a stroke's place is kept.
+TAP_CHANNELS = {"stride4": 96, "stride8": 40, "stride16": 80, "deep": 112, "context": 192}
+# Kept principal components: all of the fine taps; of the others the first ones carry what helps.
+TAP_DIMENSIONS = {"stride4": 24, "stride8": 40, "stride16": 80, "deep": 112, "context": 48}
+# The backbone's own name of a tap that is no output of it.
+_INNER = {"stride4": "block2_out"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSpec:
     """Taps of the backbone on a grid with one cell each `stride` pixels; a part's score is the mean of the `top_share`
-    highest cells, so that one noisy cell does not throw a part out."""
+    highest cells, so that one noisy cell does not throw a part out. Where taps are looked at `apart`, each has a
+    Gaussian of its own, and a cell is as odd as it is to the one that finds it oddest."""
 
     taps: tuple[str, ...] = ("deep", "context")
     stride: int = 16
     top_share: float = 0.02
+    apart: bool = False
 
     def finest(self, stack: npt.NDArray[np.float16]) -> npt.NDArray[np.float16]:
         """Of features (n, cells, C) those of the first tap, which see least of what lies around a cell."""
@@ -43,6 +48,15 @@ class FeatureSpec:
         return self.stride == 16
 
     @property
+    def spans(self) -> list[tuple[slice, slice]]:
+        """What a Gaussian looks at together: of a cell's features, and of its whitened numbers."""
+        given = np.cumsum([0] + [TAP_CHANNELS[tap] for tap in self.taps]).tolist()
+        kept = np.cumsum([0] + [TAP_DIMENSIONS[tap] for tap in self.taps]).tolist()
+        if not self.apart:
+            return [(slice(0, given[-1]), slice(0, kept[-1]))]
+        return [(slice(*given[i : i + 2]), slice(*kept[i : i + 2])) for i in range(len(self.taps))]
+
+    @property
     def channels(self) -> int:
         """Numbers a cell has."""
         return sum(TAP_CHANNELS[tap] for tap in self.taps)
@@ -54,9 +68,11 @@ def append_features(builder: GraphBuilder, spec: FeatureSpec) -> str:
 
 
 def _on_grid(builder: GraphBuilder, tap: str, spec: FeatureSpec) -> str:
-    name, stride = tap, TAP_STRIDE[tap]
+    name, stride = _INNER.get(tap, tap), TAP_STRIDE[tap]
     if stride < spec.stride:
         k = spec.stride // stride
+        if tap == "stride4":
+            return builder.node("SpaceToDepth", name, blocksize=k)
         return builder.node("AveragePool", name, kernel_shape=[k, k], strides=[k, k])
     if stride > spec.stride:
         times = stride // spec.stride
@@ -83,6 +99,10 @@ class Whitening:
     def apply(self, features: npt.NDArray[np.floating]) -> Floats:
         """Float32 (..., D) of features (..., C)."""
         return np.asarray((features.astype(np.float32) - self.mean) @ self.matrix, np.float32)
+
+    def only(self, given: slice, kept: slice) -> Whitening:
+        """Of a part of the features a part of the whitened numbers."""
+        return Whitening(mean=self.mean[given], matrix=np.ascontiguousarray(self.matrix[given, kept]))
 
     def append(self, builder: GraphBuilder, features: str, cells: int) -> str:
         """Append it as a 1 x 1 convolution on [1, C, h, w]; the result is [cells, D]. Returns its name."""

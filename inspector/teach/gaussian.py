@@ -45,10 +45,6 @@ class Gaussian:
             result[:, cell] = np.einsum("nd,nd->n", turned, turned)
         return result
 
-    def only(self, cells: npt.NDArray[np.intp]) -> Gaussian:
-        """Of these cells alone."""
-        return Gaussian(mean=self.mean[cells], root=self.root[cells], slope=self.slope[:, cells])
-
     def append(self, builder: GraphBuilder, features: str, overall: str | None = None) -> str:
         """Append `squares` on [cells, D], with the covariates [1, r]; the result is [cells]. Returns its name.
 

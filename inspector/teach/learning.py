@@ -17,6 +17,7 @@ from inspector.inference.extract import Extractor
 from inspector.inference.outputs import shrink_mask
 from inspector.teach.choose import FEATURES, Trial
 from inspector.teach.doctor import Finding, rank_unlike
+from inspector.teach.fitting import fit_apart, lesson, refit_apart
 from inspector.teach.graph import Floats, GraphBuilder
 from inspector.teach.groups import find_groups
 from inspector.teach.mirrored import mirrored_features, with_images
@@ -24,7 +25,7 @@ from inspector.teach.options import TeachOptions
 from inspector.teach.pictures import list_pictures, read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import damage
-from inspector.teach.taught import Stack, Taught, blend_maps, fit_apart, lesson, refit_apart
+from inspector.teach.taught import Stack, Taught
 from inspector.teach.threshold import (
     DefectGain,
     Threshold,
@@ -60,7 +61,6 @@ class Learned:
     scores: Floats
     groups: npt.NDArray[np.intp]
     maps: Floats
-    counted: Floats
     findings: tuple[Finding, ...]
     suspects: tuple[Path, ...]
     defect_scores: Floats
@@ -94,7 +94,7 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
         stack, images, kept = stack[keep], images[keep], [kept[index] for index in keep]
         groups = find_groups(FEATURES[kind].finest(stack))
         taught, maps, scores = _fit(stack, images, groups, choice, counted, options, watch)
-    defect_scores = _defect_scores(taught, preparation, kind, counted, options)
+    defect_scores = _defect_scores(taught, preparation, kind, options)
     placed = place_threshold(scores, options.target_false_rejects, groups)
 
     def settle(known: npt.NDArray[np.floating]) -> Threshold:
@@ -111,12 +111,11 @@ def learn(files: Sequence[Path], choice: Choice, options: TeachOptions, watch: W
         scores=scores,
         groups=groups,
         maps=maps,
-        counted=counted,
         findings=tuple(findings),
         suspects=suspects,
         defect_scores=defect_scores,
         examples=examples,
-        example_maps=taught.maps(example_rows) * counted,
+        example_maps=taught.maps(example_rows),
     )
 
 
@@ -182,7 +181,7 @@ def _fit(
     """The model, and the maps (n, cells) and scores (n,) of every picture by the model without its part."""
     trial = choice.trial
     fitting = fit_apart if len(stack) > FEW else refit_apart
-    given = lesson(stack, choice.features, choice.preparation.cells(trial.features), groups)
+    given = lesson(stack, choice.features, choice.preparation.cells(trial.features), groups, counted=counted)
     taught, distances = fitting(
         with_images(given, images) if trial.mirrors else given,
         trial.method,
@@ -190,19 +189,17 @@ def _fit(
         seed=options.seed,
         step=lambda done, total: watch.step("learning", done, total),
     )
-    maps = blend_maps(taught.blends, [some[: len(stack)] for some in distances]) * counted
+    maps = taught.blended([some[: len(stack)] for some in distances])
     return taught, maps, taught.scores(maps)
 
 
-def _defect_scores(
-    taught: Taught, preparation: Preparation, kind: str, counted: Floats, options: TeachOptions
-) -> Floats:
+def _defect_scores(taught: Taught, preparation: Preparation, kind: str, options: TeachOptions) -> Floats:
     rows = []
     for path in list_pictures(options.defects) if options.defects else []:
         patch = preparation.patch(read_picture(path).pixels)
         if patch is not None:
             rows.append(preparation.features(patch)[kind].astype(np.float16))
-    return taught.scores(taught.maps(np.stack(rows)) * counted) if rows else np.zeros(0, np.float32)
+    return taught.scores(taught.maps(np.stack(rows))) if rows else np.zeros(0, np.float32)
 
 
 def build(learned: Learned, choice: Choice, options: TeachOptions) -> bytes:
@@ -210,5 +207,5 @@ def build(learned: Learned, choice: Choice, options: TeachOptions) -> bytes:
     backbone = Extractor(options.backbone.read_bytes(), options.backbone, threads=options.threads)
     preparation = choice.preparation
     builder = GraphBuilder(backbone.model, preparation.spec.height, preparation.spec.width)
-    learned.taught.append(builder, preparation.cells(choice.trial.features), learned.threshold.raw, learned.counted)
+    learned.taught.append(builder, preparation.cells(choice.trial.features), learned.threshold.raw)
     return builder.finish()

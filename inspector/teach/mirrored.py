@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from inspector.teach.graph import Floats
+from inspector.teach.fitting import Lesson, fit_apart, lesson
 from inspector.teach.groups import spread_groups
 from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
-from inspector.teach.taught import Lesson, Stack, fit_apart, lesson
+from inspector.teach.taught import Stack
 from inspector.teach.threshold import area_under_curve
 from inspector.types import Pixels
 
@@ -65,19 +65,15 @@ def features_of_images(
     return {kind: np.stack(rows) for kind, rows in found.items()}
 
 
-def pass_for_good(
-    given: Lesson, probed: Sequence[int], images: Stack, counted: Floats, shrink: float, seed: int
-) -> tuple[int, ...]:
+def pass_for_good(given: Lesson, probed: Sequence[int], images: Stack, shrink: float, seed: int) -> tuple[int, ...]:
     """Which of the `images` (p, 3, cells, C) of the pictures `probed` (p,) a model of three quarters of the good
     pictures takes for good parts of the last. Not even the whitening may have seen those: of few it makes them too
     ordinary."""
-    areas = areas_of_images(given, probed, images, counted, shrink, seed)
+    areas = areas_of_images(given, probed, images, shrink, seed)
     return tuple(image for image, area in zip(IMAGES, areas, strict=True) if area <= PASSING)
 
 
-def areas_of_images(
-    given: Lesson, probed: Sequence[int], images: Stack, counted: Floats, shrink: float, seed: int
-) -> list[float]:
+def areas_of_images(given: Lesson, probed: Sequence[int], images: Stack, shrink: float, seed: int) -> list[float]:
     """Of each image the area under the curve of its scores among good pictures', 0.5 where they are alike."""
     fold = spread_groups(given.groups, FOLDS, seed)
     of_fold = fold[list(probed)]
@@ -85,10 +81,10 @@ def areas_of_images(
     for number in np.unique(of_fold):
         kept = fold != number
         groups = np.unique(given.groups[kept], return_inverse=True)[1]
-        others = lesson(given.stack[kept], given.features, given.grid, groups)
+        others = lesson(given.stack[kept], given.features, given.grid, groups, counted=given.counted)
         taught, _ = fit_apart(others, "gaussian", shrink=shrink, seed=seed, step=lambda *_: None)
-        good = taught.scores(taught.maps(given.stack[~kept]) * counted)
-        seen = [taught.scores(taught.maps(images[of_fold == number, image]) * counted) for image in IMAGES]
+        good = taught.scores(taught.maps(given.stack[~kept]))
+        seen = [taught.scores(taught.maps(images[of_fold == number, image])) for image in IMAGES]
         areas.append([area_under_curve(good, some) for some in seen])
     return [float(area) for area in np.mean(areas, axis=0)]
 

@@ -35,9 +35,9 @@ class Overall:
     whitening: Whitening
     limit: float
 
-    def of(self, rows: Floats) -> Floats:
-        """Of whitened features (n, cells, D) the pictures' covariates, float32 (n, r)."""
-        found = self.whitening.apply(rows.mean(axis=1))
+    def of(self, means: Floats) -> Floats:
+        """Of the mean of a picture's whitened features (n, D) its covariates, float32 (n, r)."""
+        found = self.whitening.apply(means)
         return _shortened(found, np.sqrt((found * found).sum(axis=1)), self.limit)
 
     def append(self, builder: GraphBuilder, rows: str) -> str:

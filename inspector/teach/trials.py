@@ -17,6 +17,7 @@ import numpy.typing as npt
 from inspector.teach.choose import FEATURES, Shown, Trial, try_methods
 from inspector.teach.cost import Way
 from inspector.teach.features import FeatureSpec
+from inspector.teach.fitting import find_shrink, lesson
 from inspector.teach.groups import find_groups, hold_back
 from inspector.teach.mirrored import IMAGES, PROBED, features_of_images, may_mirror, pass_for_good, with_images
 from inspector.teach.options import TeachOptions
@@ -24,7 +25,7 @@ from inspector.teach.pictures import read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import KINDS, damage
 from inspector.teach.taking import Sharpened, take
-from inspector.teach.taught import Stack, find_shrink, lesson
+from inspector.teach.taught import Stack
 from inspector.teach.watch import Watch
 from inspector.types import Pixels
 
@@ -65,7 +66,7 @@ def choose(
     table, groups = _collect(used, defects, preparations, usual, seed, watch)
     tried: list[tuple[Preparation, Trial]] = []
     for number, preparation in enumerate(preparations):
-        gathered = table[preparation.name]
+        gathered = table.pop(preparation.name)
         if gathered.lost > _LOST * len(used):
             continue
         mirrors: tuple[int, ...] = ()
@@ -134,8 +135,8 @@ def _images(
     shown = gathered.shown(preparation, kind, groups, seed)
     probed = [int(i) for i in np.linspace(0, len(used) - 1, min(PROBED, len(used)))]
     seen = features_of_images([used[i] for i in probed], preparation, IMAGES, step)[kind]
-    shrink = shown.trust * find_shrink(shown.given.stack, shown.given.features, shown.held)
-    mirrors = pass_for_good(shown.given, probed, seen, shown.counted, shrink, seed)
+    shrink = shown.trust * find_shrink(shown.given, shown.held)
+    mirrors = pass_for_good(shown.given, probed, seen, shrink, seed)
     return mirrors, features_of_images(used, preparation, mirrors, step) if mirrors else {}
 
 
@@ -144,14 +145,33 @@ def _with_images(shown: Shown, images: Stack) -> Shown:
     return replace(shown, given=with_images(shown.given, images), held=held)
 
 
+class _Rows:
+    """Features of up to `most` pictures, each written where it stays: a list of them would need the memory twice."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._count = 0
+        self._rows: Stack | None = None
+
+    def add(self, features: npt.NDArray[np.float32]) -> None:
+        if self._rows is None:
+            self._rows = np.empty((self._most, *features.shape), np.float16)
+        self._rows[self._count] = features
+        self._count += 1
+
+    def stack(self) -> Stack | None:
+        """The features (n, cells, C) so far; None where there are none."""
+        return None if self._rows is None else self._rows[: self._count]
+
+
 class _Gathered:
     """Features of one preparation, filled picture by picture: good ones, damaged ones with the number of the good one
     they were made from, and known defects."""
 
-    def __init__(self, kinds: Sequence[str]) -> None:
-        self._good: dict[str, list[Stack]] = {kind: [] for kind in kinds}
-        self._damaged: dict[str, list[Stack]] = {kind: [] for kind in kinds}
-        self._defects: dict[str, list[Stack]] = {kind: [] for kind in kinds}
+    def __init__(self, kinds: Sequence[str], good: int, defects: int) -> None:
+        self._good = {kind: _Rows(good) for kind in kinds}
+        self._damaged = {kind: _Rows(DAMAGED) for kind in kinds}
+        self._defects = {kind: _Rows(defects) for kind in kinds}
         self._hosts: list[int] = []
         self._found: list[bool] = []
         self._located: list[bool] = []
@@ -166,11 +186,11 @@ class _Gathered:
     def add_defect(self, preparation: Preparation, pixels: Pixels) -> None:
         self._located.append(self._add(preparation, pixels, self._defects))
 
-    def _add(self, preparation: Preparation, pixels: Pixels, table: dict[str, list[Stack]]) -> bool:
+    def _add(self, preparation: Preparation, pixels: Pixels, table: dict[str, _Rows]) -> bool:
         patch = preparation.patch(pixels)
         if patch is not None:
             for kind, rows in preparation.features(patch).items():
-                table[kind].append(rows.astype(np.float16))
+                table[kind].add(rows)
         return patch is not None
 
     @property
@@ -183,33 +203,31 @@ class _Gathered:
 
     def good(self, kind: str) -> Stack:
         """Of the good pictures in which the part was found: (n, cells, C)."""
-        return np.stack(self._good[kind])
+        stack = self._good[kind].stack()
+        assert stack is not None, "a preparation that finds no part is not tried"
+        return stack
 
     def shown(self, preparation: Preparation, kind: str, groups: npt.NDArray[np.intp], seed: int) -> Shown:
         """What a way is tried on; `groups` number the parts of all good pictures."""
         _, known = np.unique(groups[self.found], return_inverse=True)
         number = np.zeros(len(groups), np.intp)
         number[self.found] = known
-        stack = self.good(kind)
+        stack, defects = self.good(kind), self._defects[kind].stack()
         return Shown(
             given=lesson(
                 stack,
                 FEATURES[kind],
                 preparation.cells(kind),
                 known,
-                _stack(self._damaged[kind], stack),
+                self._damaged[kind].stack(),
                 number[self._hosts],
+                preparation.counted[kind],
             ),
-            defects=_stack(self._defects[kind], stack),
+            defects=stack[:0] if defects is None else defects,
             located=np.array(self._located, np.bool_),
-            counted=preparation.counted[kind],
-            trust=preparation.trust,
+            trust=preparation.trust(kind),
             held=hold_back(known, 3, seed),
         )
-
-
-def _stack(rows: Sequence[Stack], like: Stack) -> Stack:
-    return np.stack(rows) if rows else like[:0]
 
 
 def _collect(
@@ -221,7 +239,7 @@ def _collect(
     watch: Watch,
 ) -> tuple[dict[str, _Gathered], npt.NDArray[np.intp]]:
     """Features of everything, and which part (n,) each good picture shows."""
-    table = {preparation.name: _Gathered(preparation.kinds) for preparation in preparations}
+    table = {preparation.name: _Gathered(preparation.kinds, len(used), len(defects)) for preparation in preparations}
     total = len(used) + DAMAGED + len(defects)
     for number, path in enumerate(used):
         watch.step("features for the trials", number, total)

@@ -10,9 +10,10 @@ import pytest
 from inspector.inference.extract import Extractor
 from inspector.teach.choose import FEATURES, METHODS
 from inspector.teach.features import append_features
+from inspector.teach.fitting import fit_apart, lesson
 from inspector.teach.graph import GraphBuilder
 from inspector.teach.options import BACKBONE
-from inspector.teach.taught import Method, fit_apart, lesson
+from inspector.teach.taught import Method
 from inspector.teach.teaching import SAME
 from tests.teach.made import quiet
 
@@ -44,17 +45,18 @@ def test_exported_is_taught(backbone: Extractor, kind: str, method: Method, coun
     seen[-1] //= 3
     rows = [extractor.run(picture)["features"][0].reshape(spec.channels, -1).T for picture in seen]
     stack = np.stack(rows[:count]).astype(np.float16)
-    taught, _ = fit_apart(lesson(stack, spec, cells, np.arange(count)), method, shrink=10.0, seed=1, step=quiet)
-    assert (taught.overall is not None) == (count > 64 and spec.is_coarse)
     counted = np.ones(cells[0] * cells[1], np.float32)
     if ignoring:
         counted[: len(counted) // 3], counted[-3:] = 0, 0.5
+    given = lesson(stack, spec, cells, np.arange(count), counted=counted)
+    taught, _ = fit_apart(given, method, shrink=10.0, seed=1, step=quiet)
+    assert (taught.overall is not None) == (count > 64 and spec.is_coarse)
     graph = GraphBuilder(backbone.model, SIDE, SIDE)
-    taught.append(graph, cells, THRESHOLD, counted)
+    taught.append(graph, cells, THRESHOLD)
     exported = Extractor(graph.finish(), Path("exported"), threads=1)
     # The first were fitted to: cells of theirs lie in the memory itself, at a distance of zero.
     some = slice(None, None, 13) if count > 14 else slice(None)
-    maps = taught.maps(np.stack(rows)[some]) * counted
+    maps = taught.maps(np.stack(rows)[some])
     for picture, wanted, score in zip(seen[some], maps, taught.scores(maps), strict=True):
         found = exported.run(picture)
         limit = SAME * max(1.0, float(np.abs(wanted).max()) / THRESHOLD)

@@ -7,11 +7,11 @@ import numpy as np
 from inspector.teach.choose import FEATURES
 from inspector.teach.context import fit_context
 from inspector.teach.features import fit_whitening
+from inspector.teach.fitting import fit_apart, lesson, refit_apart
 from inspector.teach.gaussian import Covariates, choose_shrink, find_kin, fit_gaussian
 from inspector.teach.groups import find_groups, spread_groups
 from inspector.teach.memory import fit_memory
 from inspector.teach.overall import fit_overall, how_many
-from inspector.teach.taught import fit_apart, lesson, refit_apart
 from tests.teach.made import quiet
 
 
@@ -84,9 +84,9 @@ def test_a_picture_farther_out_than_half_of_the_good_ones_is_shortened() -> None
     means = rng.normal(0, [9, 3, 1, 1, 1, 1], (80, 6)).astype(np.float32)
     overall, covariates = fit_overall(means, 80, 3, 1.0, find_kin(np.arange(80)))
     np.testing.assert_allclose(covariates.learned.T @ covariates.learned / 80, np.eye(3), atol=1e-3)
-    lengths = np.linalg.norm(overall.of(means[:, None].repeat(2, 1)), axis=1)
+    lengths = np.linalg.norm(overall.of(means), axis=1)
     assert 30 <= np.count_nonzero(lengths > overall.limit * 0.999) <= 45
-    far = overall.of(means[:1, None] * 40)
+    far = overall.of(means[:1] * 40)
     np.testing.assert_allclose(np.linalg.norm(far), overall.limit, rtol=1e-4)
 
 
@@ -98,7 +98,7 @@ def test_the_context_without_a_part_is_that_of_a_second_fit() -> None:
     rng = np.random.default_rng(9)
     tap = rng.normal(0, 1, (12, 2, 3, 192)).astype(np.float32).repeat(2, 1).repeat(2, 2)
     stack = np.concatenate([rng.normal(0, 1, (12, 4, 6, 112)), tap], axis=3).reshape(12, 24, 304).astype(np.float32)
-    context, found = fit_context(stack, stack[:0], (4, 6), 10.0, find_kin(np.arange(12)))
+    context, found = fit_context(stack, stack[:0], (4, 6), np.arange(24), 10.0, find_kin(np.arange(12)))
     assert found.shape == (12, 24)
     rows = context.whitening.apply(tap[:, ::2, ::2].reshape(12, 6, 192))
     without, _ = fit_gaussian(rows[1:].swapaxes(0, 1), 10.0, 11)
