@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.teach.features import TAP_CHANNELS, TAP_DIMENSIONS, Whitening, fit_whitening
-from inspector.teach.gaussian import Gaussian, Kin, fit_gaussian
+from inspector.teach.gaussian import Gaussian, Kin, fit_gaussian, in_blocks
 from inspector.teach.graph import Floats, GraphBuilder
 
 TAP = "context"
@@ -72,8 +72,9 @@ def fit_context(
     rows = first_cells(stack, grid)[:, used]
     whitening = _weaker(rows)
     everyone = np.concatenate([rows, first_cells(guests, grid)[:, used]])
-    cells = (whitening.apply(everyone[:, square]) for square in range(len(used)))
-    gaussian, left_out = fit_gaussian(cells, shrink, len(stack), kin)
+    some = in_blocks(len(used), len(everyone) * whitening.matrix.shape[1])
+    blocks = (np.ascontiguousarray(whitening.apply(everyone[:, block]).swapaxes(0, 1)) for block in some)
+    gaussian, left_out = fit_gaussian(blocks, shrink, len(stack), kin)
     context = Context(whitening=whitening, gaussian=gaussian, grid=grid, used=used, place=place)
     return context, shared(left_out, place)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from inspector.teach.context import fit_context
 from inspector.teach.features import FeatureSpec, Whitening, fit_block_whitening
-from inspector.teach.gaussian import Gaussian, choose_shrink, find_kin, fit_gaussian
+from inspector.teach.gaussian import Gaussian, choose_shrink, find_kin, fit_gaussian, in_blocks
 from inspector.teach.graph import Floats
 from inspector.teach.memory import Memory, fit_memory
 from inspector.teach.overall import fit_overall, how_many
@@ -92,8 +92,8 @@ def fit_apart(
             means = np.concatenate([mean_cells(given.stack), mean_cells(given.guests)])
             overall, covariates = fit_overall(whitening.apply(means), len(given.stack), count, shrink, kin)
         for part, span in given.features.spans:
-            cells = _whitened_cells(given, part, whitening.only(part, span), step)
-            gaussian, squares = fit_gaussian(cells, shrink, len(given.stack), kin, covariates)
+            blocks = _whitened_blocks(given, part, whitening.only(part, span), step)
+            gaussian, squares = fit_gaussian(blocks, shrink, len(given.stack), kin, covariates)
             models.append((gaussian, span))
             distances.append(squares)
         if given.features.has_context:
@@ -143,14 +143,18 @@ def refit_apart(
     return replace(whole, blends=blends), distances
 
 
-def _whitened_cells(
+def _whitened_blocks(
     given: Lesson, part: slice, whitening: Whitening, step: Callable[[int, int], None]
 ) -> Iterator[Floats]:
-    """Of every cell that counts the `part` of all pictures' features that `whitening` is of."""
+    """Of the cells that count the `part` of all pictures' features that `whitening` is of, in blocks (b, n + g, D)."""
     kept = given.kept
-    for number, cell in enumerate(kept):
-        step(number, len(kept))
-        yield whitening.apply(np.concatenate([given.stack[:, cell, part], given.guests[:, cell, part]]))
+    judged = len(given.stack) + len(given.guests)
+    for block in in_blocks(len(kept), judged * whitening.matrix.shape[1]):
+        step(block.start, len(kept))
+        rows = np.empty((block.stop - block.start, judged, whitening.matrix.shape[1]), np.float32)
+        for row, cell in zip(rows, kept[block], strict=True):
+            row[:] = whitening.apply(np.concatenate([given.stack[:, cell, part], given.guests[:, cell, part]]))
+        yield rows
 
 
 def _remembered(memory: Memory, given: Lesson, whitening: Whitening, step: Callable[[int, int], None]) -> Floats:

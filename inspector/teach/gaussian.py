@@ -12,8 +12,10 @@ A cell's mean may depend on what its picture is like as a whole (overall): the G
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,10 @@ from onnx import TensorProto
 from inspector.teach.graph import Floats, GraphBuilder
 
 SHRINKS = (2.0, 10.0, 50.0, 250.0, 1250.0)
+# Of features, in one block of cells.
+_BLOCK = 250_000
+# Threads that fit, a block each: whatever their number, the model is the same.
+_WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,64 +102,98 @@ class Covariates:
     judged: Floats
 
 
+def in_blocks(cells: int, numbers: int) -> Iterator[slice]:
+    """Slices of so many cells, `numbers` being those of one cell: few enough at a time to stay near the processor."""
+    size = max(1, _BLOCK // max(1, numbers))
+    for first in range(0, cells, size):
+        yield slice(first, min(first + size, cells))
+
+
 def fit_gaussian(
-    cells: Iterable[Floats], shrink: float, fitted: int, kin: Sequence[Kin] = (), covariates: Covariates | None = None
+    blocks: Iterable[Floats], shrink: float, fitted: int, kin: Sequence[Kin] = (), covariates: Covariates | None = None
 ) -> tuple[Gaussian, Floats]:
-    """Fit to the first `fitted` pictures' whitened features (n, D) of each cell in turn; the identity weighs as much as
-    `shrink` pictures.
+    """Fit to the first `fitted` pictures' whitened features, in `blocks` of cells (b, n, D); the identity weighs as
+    much as `shrink` pictures.
 
     Also float32 (n, cells): the squares that each of the n has in the model of all fitted pictures but those of its
     part; without `kin` there are none, (0, cells).
     """
-    known = covariates.learned if covariates else np.zeros((fitted, 0), np.float32)
     # A conditional distance is the joint one of features and covariates less that of the covariates.
-    alone = judge_left_out(known, covariates.judged, shrink, kin) if covariates and kin else np.float32(0)
+    alone = judge_left_out(covariates.learned, covariates.judged, shrink, kin) if covariates and kin else np.float32(0)
+
+    def fit(rows: Floats) -> tuple[Gaussian, Floats]:
+        gaussian, squares = _fit_block(rows, shrink, fitted, kin, covariates)
+        return gaussian, squares - alone if kin else squares
+
+    waiting = iter(blocks)
+    found: list[tuple[Gaussian, Floats]] = []
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        # A block at a time for each: what is found is small, the blocks of all cells together are not.
+        while some := list(islice(waiting, _WORKERS)):
+            found += pool.map(fit, some)
+    gaussians = [gaussian for gaussian, _ in found]
+    whole = Gaussian(
+        mean=np.concatenate([gaussian.mean for gaussian in gaussians]),
+        root=np.concatenate([gaussian.root for gaussian in gaussians]),
+        slope=np.concatenate([gaussian.slope for gaussian in gaussians], axis=1),
+    )
+    return whole, np.concatenate([squares for _, squares in found]).T
+
+
+def _fit_block(
+    rows: Floats, shrink: float, fitted: int, kin: Sequence[Kin], covariates: Covariates | None
+) -> tuple[Gaussian, Floats]:
+    """Of a block of cells (b, n, D) the Gaussian and, where there are kin, the joint squares (b, n) without them."""
+    known = covariates.learned if covariates else np.zeros((fitted, 0), np.float32)
     weight = np.float32(fitted + shrink)
-    means, roots, slopes, left_out = [], [], [], []
-    for rows in cells:
-        mean = rows[:fitted].mean(axis=0)
-        centred = rows - mean
-        # The joint covariance has a block of the covariates (1, thanks to their variance) and one of covariates and
-        # features: the slope itself.
-        slope = known.T @ centred[:fitted] / weight
-        prior = np.float32(shrink) * np.eye(rows.shape[1], dtype=np.float32)
-        covariance = (centred[:fitted].T @ centred[:fitted] + prior) / weight - slope.T @ slope
-        root = np.linalg.inv(np.linalg.cholesky(covariance)).T
-        means.append(mean)
-        roots.append(root.astype(np.float16))
-        slopes.append(slope.astype(np.float16))
-        if not kin:
-            left_out.append(np.zeros(0, np.float32))
-            continue
-        judged = centred @ root
-        learned = judged[:fitted]
-        if covariates:
-            gained = slope @ root
-            learned = np.hstack([known, learned - known @ gained])
-            judged = np.hstack([covariates.judged, judged - covariates.judged @ gained])
-        left_out.append(judge_left_out(learned, judged, shrink, kin) - alone)
-    gaussian = Gaussian(mean=np.stack(means), root=np.stack(roots), slope=np.stack(slopes, axis=1))
-    return gaussian, np.stack(left_out, axis=1)
+    mean = rows[:, :fitted].mean(axis=1, keepdims=True)
+    centred = rows - mean
+    given = centred[:, :fitted]
+    # The joint covariance has a block of the covariates (1, thanks to their variance) and one of covariates and
+    # features: the slope itself.
+    slope = known.T @ given / weight
+    prior = np.float32(shrink) * np.eye(rows.shape[2], dtype=np.float32)
+    covariance = (given.swapaxes(1, 2) @ given + prior) / weight - slope.swapaxes(1, 2) @ slope
+    root = np.linalg.inv(np.linalg.cholesky(covariance)).swapaxes(1, 2)
+    half = np.float16
+    gaussian = Gaussian(mean=mean[:, 0], root=root.astype(half), slope=slope.swapaxes(0, 1).astype(half))
+    if not kin:
+        return gaussian, np.zeros((len(rows), 0), np.float32)
+    judged = centred @ root
+    learned = judged[:, :fitted]
+    if covariates:
+        gained = slope @ root
+        learned = _beside(known, learned - known @ gained)
+        judged = _beside(covariates.judged, judged - covariates.judged @ gained)
+    return gaussian, judge_left_out(learned, judged, shrink, kin)
+
+
+def _beside(covariates: Floats, rows: Floats) -> Floats:
+    """(n, r) before (b, n, D): (b, n, r + D)."""
+    everywhere = np.broadcast_to(covariates, (len(rows), *covariates.shape))
+    return np.concatenate([everywhere, rows], axis=2)
 
 
 def judge_left_out(learned: Floats, judged: Floats, shrink: float, kin: Sequence[Kin]) -> Floats:
-    """Squares, float32 (n,), of `judged` (n, D), each by the model without its part. These and those `learned` from,
-    (fitted, D), are differences from the mean times the root.
+    """Squares, float32 (..., n), of `judged` (..., n, D), each by the model without its part. These and those `learned`
+    from, (..., fitted, D), are differences from the mean times the root.
 
     Of a part's m pictures Y the mean loses sum(Y) / (fitted - m) and the scatter Y' inv(B) Y, where B = 1 - 1 / fitted
     is what the mean leaves of them; the inverse of the rest is that of m x m numbers.
     """
-    squares = np.empty(len(judged), np.float32)
-    fitted = len(learned)
+    squares = np.empty(judged.shape[:-1], np.float32)
+    fitted = learned.shape[-2]
     weight = fitted + shrink
     for relatives in kin:
-        rows = learned[relatives.members].astype(np.float64)
+        rows = learned[..., relatives.members, :].astype(np.float64)
         size = relatives.members.shape[1]
-        away = judged[relatives.of] + rows.sum(axis=1) / (fitted - size)
-        inner = np.eye(size) - 1 / fitted - rows @ rows.swapaxes(1, 2) / weight
-        along = (rows @ away[:, :, None])[:, :, 0]
-        gained = np.einsum("ki,kij,kj->k", along, np.linalg.inv(inner), along) / weight
-        squares[relatives.of] = (np.einsum("kd,kd->k", away, away) + gained) * (weight - size) / weight
+        away = judged[..., relatives.of, :] + rows.sum(axis=-2) / (fitted - size)
+        inner = np.eye(size) - 1 / fitted - np.einsum("...id,...jd->...ij", rows, rows) / weight
+        along = np.einsum("...id,...d->...i", rows, away)
+        inverse = np.linalg.inv(inner) if size > 1 else 1 / inner
+        gained = np.einsum("...i,...ij,...j->...", along, inverse, along) / weight
+        own = np.einsum("...d,...d->...", away, away)
+        squares[..., relatives.of] = (own + gained) * (weight - size) / weight
     return squares
 
 

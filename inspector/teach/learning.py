@@ -22,7 +22,7 @@ from inspector.teach.graph import Floats, GraphBuilder
 from inspector.teach.groups import find_groups
 from inspector.teach.mirrored import mirrored_features, with_images
 from inspector.teach.options import TeachOptions
-from inspector.teach.pictures import list_pictures, read_picture
+from inspector.teach.pictures import list_pictures, read_ahead, read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import damage
 from inspector.teach.taught import Stack, Taught
@@ -129,9 +129,9 @@ def _features(
     stack = np.empty((len(files), rows * columns, FEATURES[kind].channels), np.float16)
     kept: list[Path] = []
     patches: list[Pixels] = []
-    for index, path in enumerate(files):
+    for index, (path, pixels) in enumerate(zip(files, read_ahead(files), strict=True)):
         watch.step("features", index, len(files))
-        patch = preparation.patch(read_picture(path).pixels)
+        patch = preparation.patch(pixels)
         if patch is None:
             continue
         stack[len(kept)] = preparation.features(patch)[kind]

@@ -17,7 +17,7 @@ import numpy as np
 
 from inspector.teach.fitting import Lesson, fit_apart, lesson
 from inspector.teach.groups import spread_groups
-from inspector.teach.pictures import read_picture
+from inspector.teach.pictures import read_ahead
 from inspector.teach.prepare import Preparation
 from inspector.teach.taught import Stack
 from inspector.teach.threshold import area_under_curve
@@ -56,9 +56,9 @@ def features_of_images(
     """Features float16 (n, k, cells, C) of the `images` (k,) of whole frames, for each kind; `step` is told (done,
     total)."""
     found: dict[str, list[Stack]] = {kind: [] for kind in preparation.kinds}
-    for number, path in enumerate(files):
+    for number, pixels in enumerate(read_ahead(files)):
         step(number, len(files))
-        patch = preparation.patch(read_picture(path).pixels)
+        patch = preparation.patch(pixels)
         assert patch is not None, "a whole frame is always found"
         for kind, rows in mirrored_features(preparation, patch, images).items():
             found[kind].append(rows)

@@ -6,6 +6,8 @@ What it is: the only reader of picture files for teaching and evaluating. What i
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,20 @@ def read_picture(path: Path) -> Picture:
     if raw.shape[0] * raw.shape[1] > LARGEST_PX:
         raise ImageError(f"{path}: has {raw.shape[0] * raw.shape[1] / 1e6:.0f} megapixels, wanted at most 64")
     return _convert(path, np.asarray(raw))
+
+
+def read_ahead(files: Sequence[Path]) -> Iterator[Pixels]:
+    """The pixels of each of `files` in turn, the next one read while the caller works on this one."""
+    return one_ahead(read_picture(path).pixels for path in files)
+
+
+def one_ahead(pictures: Iterator[Pixels]) -> Iterator[Pixels]:
+    """The same pictures in the same order, the next one made in a thread while the caller works on this one."""
+    with ThreadPoolExecutor(1) as maker:
+        waiting = maker.submit(next, pictures, None)
+        while (picture := waiting.result()) is not None:
+            waiting = maker.submit(next, pictures, None)
+            yield picture
 
 
 def _convert(path: Path, raw: npt.NDArray[Any]) -> Picture:

@@ -21,7 +21,7 @@ from inspector.teach.fitting import find_shrink, lesson
 from inspector.teach.groups import find_groups, hold_back
 from inspector.teach.mirrored import IMAGES, PROBED, features_of_images, may_mirror, pass_for_good, with_images
 from inspector.teach.options import TeachOptions
-from inspector.teach.pictures import read_picture
+from inspector.teach.pictures import one_ahead, read_ahead, read_picture
 from inspector.teach.prepare import Preparation
 from inspector.teach.synthetic import KINDS, damage
 from inspector.teach.taking import Sharpened, take
@@ -241,21 +241,19 @@ def _collect(
     """Features of everything, and which part (n,) each good picture shows."""
     table = {preparation.name: _Gathered(preparation.kinds, len(used), len(defects)) for preparation in preparations}
     total = len(used) + DAMAGED + len(defects)
-    for number, path in enumerate(used):
+    for number, pixels in enumerate(read_ahead(used)):
         watch.step("features for the trials", number, total)
-        pixels = read_picture(path).pixels
         for preparation in preparations:
             table[preparation.name].add_good(preparation, pixels)
     rng = np.random.default_rng(seed)
     order = np.random.default_rng(seed).permutation(len(used))
-    for number in range(DAMAGED):
+    hosts = [used[index] for index in order]
+    for number, pixels in enumerate(one_ahead(damaged_picture(hosts, number, rng) for number in range(DAMAGED))):
         watch.step("features for the trials", len(used) + number, total)
-        pixels = damaged_picture([used[index] for index in order], number, rng)
         for preparation in preparations:
             table[preparation.name].add_damaged(preparation, pixels, int(order[number % len(used)]))
-    for number, path in enumerate(defects):
+    for number, pixels in enumerate(read_ahead(defects)):
         watch.step("features for the trials", len(used) + DAMAGED + number, total)
-        pixels = read_picture(path).pixels
         for preparation in preparations:
             table[preparation.name].add_defect(preparation, pixels)
     last = table[usual.preparation.name]

@@ -18,7 +18,7 @@ from tests.teach.made import quiet
 def test_gaussian_distance_is_mahalanobis() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(0, [1, 3, 0.2], (400, 2, 3)).astype(np.float32)
-    model, _ = fit_gaussian(rows.swapaxes(0, 1), 1e-3, 400)
+    model, _ = fit_gaussian([rows.swapaxes(0, 1)], 1e-3, 400)
     probe = rng.normal(0, 1, (5, 2, 3)).astype(np.float32)
     centred = probe[:, 0] - rows[:, 0].mean(axis=0)
     wanted = np.sqrt(np.einsum("nd,de,ne->n", centred, np.linalg.inv(np.cov(rows[:, 0].T, bias=True)), centred))
@@ -31,9 +31,9 @@ def test_what_is_left_out_is_judged_as_by_a_second_fit_without_it() -> None:
     guests = rng.normal(1, 1, (4, 3, 12)).astype(np.float32)
     groups, hosts = np.array([0, 0, 0, 1, 1, *range(2, 17)]), np.array([0, 1, 5, 0])
     everyone = np.concatenate([rows, guests])
-    model, found = fit_gaussian(everyone.swapaxes(0, 1), 5.0, 20, find_kin(groups, hosts))
+    model, found = fit_gaussian([everyone.swapaxes(0, 1)], 5.0, 20, find_kin(groups, hosts))
     for part in range(17):
-        without, _ = fit_gaussian(rows[groups != part].swapaxes(0, 1), 5.0, int((groups != part).sum()))
+        without, _ = fit_gaussian([rows[groups != part].swapaxes(0, 1)], 5.0, int((groups != part).sum()))
         same = np.concatenate([groups, hosts]) == part
         np.testing.assert_allclose(found[same], without.squares(everyone[same]), rtol=5e-3)
     # And it is farther out than by the model that was fitted to it.
@@ -58,13 +58,13 @@ def test_of_what_its_picture_is_like_a_cell_is_judged_conditionally() -> None:
     groups, hosts = np.array([0, 0, 0, 1, 1, *range(2, 57)]), np.array([0, 1, 5, 0, 9, 56])
     covariates = Covariates(learned=known, judged=judged)
     kin = find_kin(groups, hosts)
-    model, found = fit_gaussian(rows.swapaxes(0, 1), 5.0, 60, kin, covariates)
+    model, found = fit_gaussian([rows.swapaxes(0, 1)], 5.0, 60, kin, covariates)
 
     def conditional(fitted: np.ndarray, asked: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
         joint = np.concatenate([known[fitted][:, None].repeat(2, 1), rows[fitted]], axis=2)
         seen = np.concatenate([judged[asked][:, None].repeat(2, 1), rows[asked]], axis=2)
-        both, _ = fit_gaussian(joint.swapaxes(0, 1), 5.0, len(joint))
-        alone, _ = fit_gaussian(joint[:, :, :4].swapaxes(0, 1), 5.0, len(joint))
+        both, _ = fit_gaussian([joint.swapaxes(0, 1)], 5.0, len(joint))
+        alone, _ = fit_gaussian([joint[:, :, :4].swapaxes(0, 1)], 5.0, len(joint))
         return both.squares(seen) - alone.squares(np.ascontiguousarray(seen[:, :, :4]))
 
     everyone = np.arange(66)
@@ -74,7 +74,7 @@ def test_of_what_its_picture_is_like_a_cell_is_judged_conditionally() -> None:
         wanted = conditional(np.flatnonzero(groups != part), everyone[same])
         np.testing.assert_allclose(found[same], wanted, rtol=2e-2)
     # What the covariates explain hides nothing any more.
-    plain, _ = fit_gaussian(rows.swapaxes(0, 1), 5.0, 60)
+    plain, _ = fit_gaussian([rows.swapaxes(0, 1)], 5.0, 60)
     odd = rows[:60] + 3 * model.slope[0].astype(np.float32)
     assert model.squares(odd, known).mean() > 2 * plain.squares(odd).mean()
 
@@ -101,7 +101,7 @@ def test_the_context_without_a_part_is_that_of_a_second_fit() -> None:
     context, found = fit_context(stack, stack[:0], (4, 6), np.arange(24), 10.0, find_kin(np.arange(12)))
     assert found.shape == (12, 24)
     rows = context.whitening.apply(tap[:, ::2, ::2].reshape(12, 6, 192))
-    without, _ = fit_gaussian(rows[1:].swapaxes(0, 1), 10.0, 11)
+    without, _ = fit_gaussian([rows[1:].swapaxes(0, 1)], 10.0, 11)
     wanted = without.squares(rows[:1])[0].reshape(2, 3).repeat(2, 0).repeat(2, 1) / 4
     np.testing.assert_allclose(found[0].reshape(4, 6), wanted, rtol=5e-3)
 
