@@ -100,19 +100,17 @@ def begin_parts(config: StationConfig, plc: PlcConfig, store: Store) -> tuple[Pl
         journal = PartJournal(config.path(plc.journal))
         before, last = journal.read()
         named = journal.plc_parts()
+        told = journal.left()
     except OSError as why:
         raise ConfigError(f"[plc] journal {config.path(plc.journal)}: cannot be written: {why.strerror}") from why
     mark = store.bookmark()
     first = mark.first_open if mark is not None and mark.boot == before else 1
-    told = {before << 32 | number: named.get(number) for number in range(first, last + 1)}
+    told |= {before << 32 | number: named.get(number) for number in range(first, last + 1)}
     recorded = store.has(list(told))
-    lost: list[Event] = [
-        PartLost(part_id, "station_restarted", plc_part)
-        for part_id, plc_part in told.items()
-        if part_id not in recorded
-    ]
+    left = {part_id: plc_part for part_id, plc_part in told.items() if part_id not in recorded}
+    lost: list[Event] = [PartLost(part_id, "station_restarted", plc_part) for part_id, plc_part in left.items()]
     boot = max(before, mark.boot if mark is not None else 0) + 1
-    return PlcParts(boot, journal), boot, lost
+    return PlcParts(boot, journal, left), boot, lost
 
 
 def known_jobs(config: StationConfig, plc: PlcConfig, own: str) -> dict[int, str]:

@@ -17,9 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from firmware_bridge.events import PartLost
 from firmware_bridge.plc.fields import MAP_VERSION, Value
 from firmware_bridge.plc.signals import Command, Control, LengthUnit, PackMl, PlcVerdict, Refusal, ResultFlag, Status
+from inspector.clock import SystemClock
+from inspector.config import load_station
+from inspector.plc_wiring import begin_parts
 from inspector.record.reader import Reader
+from inspector.record.store import Store
 from inspector.types import InspectionRecord, OutcomeKind, Verdict
 from tests.firmware_bridge.plc.lines import serial_cable
 from tests.firmware_bridge.plc.master import RUN, Master, status
@@ -103,6 +108,16 @@ images = "images"
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+
+    def killed_while_starting(self) -> None:
+        """A start that takes the journal over, and ends before any record of what it found is written."""
+        config = load_station(self.file)
+        assert config.plc is not None
+        store = Store.open(f"sqlite:///{self.folder / 'records.sqlite'}", SystemClock())
+        _, boot, lost = begin_parts(config, config.plc, store)
+        store.close()
+        assert boot == 2
+        assert 1 << 32 | 3 in [event.part_id for event in lost if isinstance(event, PartLost)]
 
     def records(self) -> dict[tuple[int, int], InspectionRecord]:
         """By boot and number."""
@@ -191,6 +206,7 @@ def test_a_killed_station_forgets_no_part_and_the_plc_gets_no_old_verdict(line: 
         line.process.wait()
         with pytest.raises(ConnectionError):
             master.sees(lambda _block: False)
+    line.killed_while_starting()
     line.start()
     with Master(line.port) as master:
         block = master.exchange()
@@ -199,10 +215,10 @@ def test_a_killed_station_forgets_no_part_and_the_plc_gets_no_old_verdict(line: 
         master.ready()
         master.trigger(4)
         block = master.acknowledge()
-        assert (block["result_part_id"], block["record_boot"], block["record_number"]) == (4, 2, 1)
+        assert (block["result_part_id"], block["record_boot"], block["record_number"]) == (4, 3, 1)
     assert line.stop() == 0
     records = line.records()
-    assert sorted(records) == [(1, 1), (1, 2), (1, 3), (2, 1)]
+    assert sorted(records) == [(1, 1), (1, 2), (1, 3), (3, 1)]
     lost = records[1, 3]
     assert lost.outcome.kind is OutcomeKind.UNCONFIRMED
     assert lost.outcome.reason == "STATION_RESTARTED"

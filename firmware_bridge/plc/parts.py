@@ -5,15 +5,16 @@ is a part with a number that is never given twice, whatever number the PLC gives
 (`contract`) or a thread. `hear` is called under the contract's lock, by whichever thread holds it.
 
 The number goes into a journal before anything else happens, with the PLC's own, so that a killed station knows
-afterwards which parts it had been told of. The journal is written, not synced: a cut of the power may lose the last
-ones.
+afterwards which parts it had been told of. Those that the process before had left without a record stay in it until the
+next process begins: one that is killed before it has recorded them hands them on. The journal is written, not synced: a
+cut of the power may lose the last ones.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from firmware_bridge.events import Event, PartLost, PartSeen, PartTaken
@@ -22,16 +23,18 @@ from firmware_bridge.plc.events import PlcEvent, ResultLost, ResultTaken, Trigge
 _JOURNAL = struct.Struct("<8sII")
 _MARK = b"PLCPART1"
 _SLOT = struct.Struct("<III")  # number, whether the PLC gave one, which
+_LEFT = struct.Struct("<QII")  # part id, whether the PLC gave a number, which
 SLOTS = 256
 """Of so many parts the PLC's number is kept: more than can be under way at once."""
 
 
 class PartJournal:
-    """The boot and the last number given, and the PLC's numbers of the last `SLOTS` parts. Raises OSError where it
-    cannot be written."""
+    """The boot and the last number given, the PLC's numbers of the last `SLOTS` parts, and the parts of earlier boots
+    that were left. Raises OSError where it cannot be written."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         self._boot = 0
 
@@ -52,11 +55,22 @@ class PartJournal:
                 found[number] = plc_part
         return found
 
-    def begin(self, boot: int) -> None:
-        """From here on, numbers are this boot's."""
+    def left(self) -> dict[int, int | None]:
+        """Parts that the process before this one had found without a record itself: their ids, the PLC's numbers."""
+        data = os.pread(self._file, os.fstat(self._file).st_size, _JOURNAL.size + SLOTS * _SLOT.size)
+        whole = data[: len(data) // _LEFT.size * _LEFT.size]
+        return {part_id: plc_part if given else None for part_id, given, plc_part in _LEFT.iter_unpack(whole)}
+
+    def begin(self, boot: int, left: Mapping[int, int | None]) -> None:
+        """From here on, numbers are this boot's; `left` are the parts of earlier ones without a record. All or nothing:
+        a process that is killed meanwhile leaves the journal of the one before."""
+        rows = [_LEFT.pack(part_id, plc_part is not None, plc_part or 0) for part_id, plc_part in left.items()]
+        fresh = self._path.with_name(self._path.name + ".new")
+        fresh.write_bytes(_JOURNAL.pack(_MARK, boot, 0) + bytes(SLOTS * _SLOT.size) + b"".join(rows))
+        os.replace(fresh, self._path)
+        os.close(self._file)
+        self._file = os.open(self._path, os.O_RDWR)
         self._boot = boot
-        os.ftruncate(self._file, _JOURNAL.size)
-        self._number(0)
 
     def note(self, number: int, plc_part: int | None) -> None:
         """This number is given, to the part that the PLC calls `plc_part`."""
@@ -73,15 +87,15 @@ class PartJournal:
 
 
 class PlcParts:
-    """See the module. `boot` is the high half of every part id."""
+    """See the module. `boot` is the high half of every part id; `left` are parts of earlier boots without a record."""
 
-    def __init__(self, boot: int, journal: PartJournal) -> None:
+    def __init__(self, boot: int, journal: PartJournal, left: Mapping[int, int | None]) -> None:
         self._boot = boot
         self._journal = journal
         self._number = 0
         self._part_of: dict[int, int] = {}
         self._wire_of: dict[int, int] = {}
-        journal.begin(boot)
+        journal.begin(boot, left)
 
     def hear(self, event: PlcEvent) -> list[Event]:
         """What the station's line has to know of this event."""

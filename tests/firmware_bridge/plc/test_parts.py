@@ -17,7 +17,7 @@ def told(parts: PlcParts, *numbers: int) -> None:
 
 def test_the_journal_knows_the_plcs_numbers_of_the_last_parts(tmp_path: Path) -> None:
     journal = PartJournal(tmp_path / "parts")
-    parts = PlcParts(3, journal)
+    parts = PlcParts(3, journal, {})
     told(parts, 900, 901)
     refused = parts.hear(TriggerRefused(0, list(Refusal)[1], 0))
     assert refused == [PartLost(3 << 32 | 3, "trigger_refused", None)]
@@ -28,15 +28,26 @@ def test_the_journal_knows_the_plcs_numbers_of_the_last_parts(tmp_path: Path) ->
     kept = other.plc_parts()
     assert len(kept) == SLOTS
     assert all(kept[number] == 996 + number for number in range(4, 4 + SLOTS))
-    PlcParts(4, other)
+    PlcParts(4, other, {})
     assert (other.read(), other.plc_parts()) == ((4, 0), {})
 
 
+def test_parts_that_were_left_are_handed_on_until_they_have_a_record(tmp_path: Path) -> None:
+    told(PlcParts(1, PartJournal(tmp_path / "parts"), {}), 7)
+    left = {1 << 32 | 1: 7, 1 << 32 | 2: None}
+    PlcParts(2, PartJournal(tmp_path / "parts"), left)
+    # That process was killed before it had recorded anything, or been told of a part.
+    third = PartJournal(tmp_path / "parts")
+    assert (third.read(), third.plc_parts(), third.left()) == ((2, 0), {}, left)
+    told(PlcParts(3, third, {}), *range(SLOTS + 3))
+    assert PartJournal(tmp_path / "parts").left() == {}
+
+
 def test_a_journal_of_an_earlier_release_or_a_torn_one_has_no_numbers(tmp_path: Path) -> None:
-    journal = PartJournal(tmp_path / "parts")
-    told(PlcParts(1, journal), 7)
+    told(PlcParts(1, PartJournal(tmp_path / "parts"), {}), 7)
     whole = (tmp_path / "parts").read_bytes()
-    (tmp_path / "parts").write_bytes(whole[:16])
-    assert (journal.read(), journal.plc_parts()) == ((1, 1), {})
-    (tmp_path / "parts").write_bytes(whole[:-3])
-    assert (journal.read(), journal.plc_parts()) == ((1, 1), {})
+    # An earlier release wrote no slots before it had a part for them, and nothing behind them.
+    for content, numbers in ((whole[:16], {}), (whole[:37], {}), (whole[:40], {1: 7})):
+        (tmp_path / "parts").write_bytes(content)
+        journal = PartJournal(tmp_path / "parts")
+        assert (journal.read(), journal.plc_parts(), journal.left()) == ((1, 1), numbers, {})
