@@ -10,6 +10,7 @@ import errno
 import ipaddress
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from firmware_bridge.events import Event, PartLost
 from firmware_bridge.plc.inputs import Options
@@ -102,7 +103,7 @@ def begin_parts(config: StationConfig, plc: PlcConfig, store: Store) -> tuple[Pl
         named = journal.plc_parts()
         told = journal.left()
     except OSError as why:
-        raise ConfigError(f"[plc] journal {config.path(plc.journal)}: cannot be written: {why.strerror}") from why
+        raise _unwritten(config.path(plc.journal), why) from why
     mark = store.bookmark()
     first = mark.first_open if mark is not None and mark.boot == before else 1
     told |= {before << 32 | number: named.get(number) for number in range(first, last + 1)}
@@ -110,7 +111,14 @@ def begin_parts(config: StationConfig, plc: PlcConfig, store: Store) -> tuple[Pl
     left = {part_id: plc_part for part_id, plc_part in told.items() if part_id not in recorded}
     lost: list[Event] = [PartLost(part_id, "station_restarted", plc_part) for part_id, plc_part in left.items()]
     boot = max(before, mark.boot if mark is not None else 0) + 1
-    return PlcParts(boot, journal, left), boot, lost
+    try:
+        return PlcParts(boot, journal, left), boot, lost
+    except OSError as why:
+        raise _unwritten(config.path(plc.journal), why) from why
+
+
+def _unwritten(path: Path, why: OSError) -> ConfigError:
+    return ConfigError(f"[plc] journal {path}: cannot be written: {why.strerror}")
 
 
 def known_jobs(config: StationConfig, plc: PlcConfig, own: str) -> dict[int, str]:

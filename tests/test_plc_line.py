@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from firmware_bridge.plc.fields import MAP_VERSION, Value
 from firmware_bridge.plc.signals import Command, Control, LengthUnit, PackMl, PlcVerdict, Refusal, ResultFlag, Status
 from inspector.clock import SystemClock
 from inspector.config import load_station
+from inspector.errors import ConfigError
 from inspector.plc_wiring import begin_parts
 from inspector.record.reader import Reader
 from inspector.record.store import Store
@@ -224,6 +226,15 @@ def test_a_killed_station_forgets_no_part_and_the_plc_gets_no_old_verdict(line: 
     assert lost.outcome.reason == "STATION_RESTARTED"
     assert lost.verdict is Verdict.NOT_INSPECTED
     assert lost.part.plc_part == 3, "the PLC's own number of it, out of the journal"
+
+
+def test_a_journal_that_cannot_be_replaced_is_told_with_its_name(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(ConfigError, match=r"\[plc\] journal .*plc\.parts: cannot be written: No space left"):
+        line.killed_while_starting()
 
 
 def test_what_the_plc_never_took_is_told_as_such(line: Line) -> None:

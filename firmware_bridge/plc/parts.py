@@ -34,7 +34,7 @@ class PartJournal:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+        self._path = path.resolve()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         self._boot = 0
 
@@ -65,25 +65,37 @@ class PartJournal:
         """From here on, numbers are this boot's; `left` are the parts of earlier ones without a record. All or nothing:
         a process that is killed meanwhile leaves the journal of the one before."""
         rows = [_LEFT.pack(part_id, plc_part is not None, plc_part or 0) for part_id, plc_part in left.items()]
+        content = _JOURNAL.pack(_MARK, boot, 0) + bytes(SLOTS * _SLOT.size) + b"".join(rows)
         fresh = self._path.with_name(self._path.name + ".new")
-        fresh.write_bytes(_JOURNAL.pack(_MARK, boot, 0) + bytes(SLOTS * _SLOT.size) + b"".join(rows))
-        os.replace(fresh, self._path)
+        file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            _write_all(file, content)
+            # Else a cut of the power could leave an empty journal, and boots be given twice.
+            os.fsync(file)
+            os.replace(fresh, self._path)
+        except OSError:
+            os.close(file)
+            fresh.unlink(missing_ok=True)
+            raise
         os.close(self._file)
-        self._file = os.open(self._path, os.O_RDWR)
+        self._file = file
         self._boot = boot
 
     def note(self, number: int, plc_part: int | None) -> None:
         """This number is given, to the part that the PLC calls `plc_part`."""
         slot = _SLOT.pack(number, plc_part is not None, plc_part or 0)
         os.pwrite(self._file, slot, _JOURNAL.size + number % SLOTS * _SLOT.size)
-        self._number(number)
-
-    def _number(self, number: int) -> None:
         os.pwrite(self._file, _JOURNAL.pack(_MARK, self._boot, number), 0)
 
     def close(self) -> None:
         """Give the file back."""
         os.close(self._file)
+
+
+def _write_all(file: int, content: bytes) -> None:
+    """All of it, or OSError: a full disk takes a part of a write first."""
+    while content:
+        content = content[os.write(file, content) :]
 
 
 class PlcParts:

@@ -16,7 +16,7 @@ from inspector.teach.graph import Floats, GraphBuilder
 TAP_STRIDE = {"stride4": 4, "stride8": 8, "stride16": 16, "deep": 16, "context": 32}
 # Of stride4 the four places that a cell of 8 pixels has, 24 numbers each, side by side: a stroke's place is kept.
 TAP_CHANNELS = {"stride4": 96, "stride8": 40, "stride16": 80, "deep": 112, "context": 192}
-# Kept principal components: all of the fine taps; of the others the first ones carry what helps.
+# Kept principal components: of the context, and of four places beside each other, the first ones carry what helps.
 TAP_DIMENSIONS = {"stride4": 24, "stride8": 40, "stride16": 80, "deep": 112, "context": 48}
 # The backbone's own name of a tap that is no output of it.
 _INNER = {"stride4": "block2_out"}
@@ -34,7 +34,7 @@ class FeatureSpec:
     apart: bool = False
 
     def finest(self, stack: npt.NDArray[np.float16]) -> npt.NDArray[np.float16]:
-        """Of features (n, cells, C) those of the first tap, which see least of what lies around a cell."""
+        """Of features (n, cells, C) those of the first tap: a cell itself more than what lies around it."""
         return stack[:, :, : TAP_CHANNELS[self.taps[0]]]
 
     @property

@@ -17,7 +17,7 @@ from inspector.teach.gaussian import Gaussian, choose_shrink, find_kin, fit_gaus
 from inspector.teach.graph import Floats
 from inspector.teach.memory import Memory, fit_memory
 from inspector.teach.overall import fit_overall, how_many
-from inspector.teach.taught import AT_ONCE, Blend, Method, Stack, Taught, mean_cells
+from inspector.teach.taught import AT_ONCE, Blend, Method, Stack, Taught
 
 BANK = 1500
 _SAMPLED_ROWS = 20_000
@@ -75,9 +75,9 @@ def fit_apart(
     """The model of a lesson, and the distances (n + g, kept) of each of its notions of normal, every picture being
     judged by the model without its part; `Taught.blended` makes maps of them.
 
-    Places and widths are those of the n fitted pictures' distances. The whitening alone, one rotation for all cells of
-    all pictures together, has seen the picture; of few pictures (see `refit_apart`) that is too much. `step` is told
-    (done, total).
+    Places and widths are those of the n fitted pictures' distances. Only what all cells of all pictures share has seen
+    the picture: the whitening, and which numbers of a whole picture are covariates. Of few pictures (see `refit_apart`)
+    that is too much. `step` is told (done, total).
     """
     kept = given.kept
     whitening = fit_block_whitening(_sample(given.stack, kept, _SAMPLED_ROWS)[0], given.features)
@@ -89,10 +89,10 @@ def fit_apart(
         covariates = None
         count = how_many(len(np.unique(given.groups)))
         if count and given.features.is_coarse:
-            means = np.concatenate([mean_cells(given.stack), mean_cells(given.guests)])
-            overall, covariates = fit_overall(whitening.apply(means), len(given.stack), count, shrink, kin)
-        for part, span in given.features.spans:
-            blocks = _whitened_blocks(given, part, whitening.only(part, span), step)
+            means = whitening.apply(np.concatenate([_mean(given.stack, kept), _mean(given.guests, kept)]))
+            overall, covariates = fit_overall(means, len(given.stack), count, shrink, kin)
+        for number, (part, span) in enumerate(given.features.spans):
+            blocks = _whitened_blocks(given, part, whitening.only(part, span), number, step)
             gaussian, squares = fit_gaussian(blocks, shrink, len(given.stack), kin, covariates)
             models.append((gaussian, span))
             distances.append(squares)
@@ -143,14 +143,23 @@ def refit_apart(
     return replace(whole, blends=blends), distances
 
 
+def _mean(stack: Stack, kept: npt.NDArray[np.intp]) -> Floats:
+    """Of every picture the mean of the cells `kept`, float32 (n, C), of features (n, cells, C)."""
+    total = np.zeros((len(stack), stack.shape[2]), np.float32)
+    for cell in kept:
+        total += stack[:, cell]
+    return total / np.float32(len(kept))
+
+
 def _whitened_blocks(
-    given: Lesson, part: slice, whitening: Whitening, step: Callable[[int, int], None]
+    given: Lesson, part: slice, whitening: Whitening, number: int, step: Callable[[int, int], None]
 ) -> Iterator[Floats]:
-    """Of the cells that count the `part` of all pictures' features that `whitening` is of, in blocks (b, n + g, D)."""
+    """Of the cells that count the `part` of all pictures' features that `whitening` is of, in blocks (b, n + g, D); the
+    part is the `number`-th that is fitted to."""
     kept = given.kept
     judged = len(given.stack) + len(given.guests)
     for block in in_blocks(len(kept), judged * whitening.matrix.shape[1]):
-        step(block.start, len(kept))
+        step(number * len(kept) + block.start, len(given.features.spans) * len(kept))
         rows = np.empty((block.stop - block.start, judged, whitening.matrix.shape[1]), np.float32)
         for row, cell in zip(rows, kept[block], strict=True):
             row[:] = whitening.apply(np.concatenate([given.stack[:, cell, part], given.guests[:, cell, part]]))

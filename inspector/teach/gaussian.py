@@ -1,7 +1,7 @@
 """Normal as one Gaussian for each cell: what this place of the part looks like, and how much it varies.
 
 What it is: fitting, scoring in numpy, and the same as ONNX operators. What it is not: features or thresholds.
-The teaching process.
+The teaching process, and two threads of it that fit.
 
 Method: Defard et al., "PaDiM" (2020). The covariance of a cell is shrunk towards the identity of the whitened
 features (Friedman, "Regularized Discriminant Analysis", 1989); how much is what makes good parts that were not

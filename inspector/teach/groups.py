@@ -47,7 +47,8 @@ def find_groups(stack: Stack) -> npt.NDArray[np.intp]:
     while np.bincount(groups).max() > max(2, _LARGEST_SHARE * count) and strict > 0.1:
         groups = _linked(distance < strict * near)
         strict *= 0.85
-    return groups
+    # Pictures so alike that nothing tells parts apart: each is taken for one, or nobody would be left to learn from.
+    return groups if np.bincount(groups).max() <= count / 2 else np.arange(count)
 
 
 def _distances(stack: Stack) -> Floats:

@@ -43,7 +43,7 @@ FEWEST = 3
 # Of so few pictures even the whitening has to be fitted without the one that is judged (castings, five pictures: 149 of
 # 150 good ones above the threshold otherwise).
 FEW = 20
-# Of features, at 2 bytes a number: 1,300 parts at the most pixels, 6,400 at 256 x 256.
+# Of features, at 2 bytes a number: 440 parts with fine cells at the most pixels, 6,400 at 256 x 256.
 MOST_BYTES = 1_000_000_000
 
 

@@ -1,8 +1,8 @@
 """What a picture is like as a whole: how bright, how rough, which of several lots. A cell is then judged as what it is
 in such a picture.
 
-What it is: a few numbers of the mean of all cells, in numpy and as ONNX operators. What it is not: a score; a picture
-that is unlike all others is told by its cells. The teaching process.
+What it is: a few numbers of the mean of the cells that count, in numpy and as ONNX operators. What it is not: a score;
+a picture that is unlike all others is told by its cells. The teaching process.
 
 Method: the means' principal components as covariates of every cell (an analysis of covariance; Anderson, "An
 Introduction to Multivariate Statistical Analysis", 2003, chapter 8). A picture farther out than half of the good ones
@@ -41,7 +41,7 @@ class Overall:
         return _shortened(found, np.sqrt((found * found).sum(axis=1)), self.limit)
 
     def append(self, builder: GraphBuilder, rows: str) -> str:
-        """Append `of` on [cells, D]; the result is [1, r]. Returns its name."""
+        """Append `of` on the cells that count [kept, D]; the result is [1, r]. Returns its name."""
         mean = builder.node("ReduceMean", rows, axes=[0], keepdims=1)
         matrix = self.whitening.matrix
         bias = (-(self.whitening.mean.astype(np.float64) @ matrix)).astype(np.float32)
@@ -71,7 +71,8 @@ def fit_overall(
     whitening = Whitening(mean=plain.mean, matrix=plain.matrix * np.float32(np.sqrt(fitted / (fitted - 1))))
     found = whitening.apply(means)
     lengths = np.sqrt(judge_left_out(found[:fitted], found, shrink, kin))
-    limit = float(np.median(lengths[:fitted]))
+    # Pictures that are all the same have no length at all.
+    limit = max(float(np.median(lengths[:fitted])), 1e-6)
     judged = _shortened(found, lengths, limit)
     return Overall(whitening=whitening, limit=limit), Covariates(learned=found[:fitted], judged=judged)
 

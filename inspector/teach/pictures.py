@@ -1,7 +1,7 @@
 """Pictures from files: listed in a fixed order, read as uint8 BGR, refused with a reason.
 
 What it is: the only reader of picture files for teaching and evaluating. What it is not: a judge of their quality
-(doctor). The teaching or evaluating process.
+(doctor). The teaching or evaluating process, and a thread of it that reads ahead.
 """
 
 from __future__ import annotations

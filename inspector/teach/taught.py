@@ -76,7 +76,7 @@ class Taught:
         for start in range(0, len(stack), AT_ONCE):
             some = slice(start, start + AT_ONCE)
             whitened = self.whitening.apply(stack[some][:, kept])
-            overall = self.overall.of(self.whitening.apply(mean_cells(stack[some]))) if self.overall else None
+            overall = self.overall.of(whitened.mean(axis=1)) if self.overall else None
             for distances, blend in zip(found, self.blends, strict=True):
                 rows = whitened[:, :, blend.span]
                 if isinstance(blend.model, Memory):
@@ -94,10 +94,10 @@ class Taught:
         """Append the whole of it behind the backbone, with `map` [1, h, w] and `score` [1] as outputs."""
         count = cells[0] * cells[1]
         rows = self.whitening.append(builder, append_features(builder, self.features), count)
-        overall = self.overall.append(builder, rows) if self.overall else None
         kept = np.flatnonzero(self.counted)
         if len(kept) < count:
             rows = builder.node("Gather", rows, builder.constant(kept), axis=0)
+        overall = self.overall.append(builder, rows) if self.overall else None
         terms = []
         for blend in self.blends:
             gain = 1.0 / (blend.width * threshold)
@@ -126,8 +126,3 @@ class Taught:
         if self.context:
             squares = builder.node("Add", squares, self.context.append(builder))
         return builder.node("Sqrt", squares)
-
-
-def mean_cells(stack: npt.NDArray[np.floating]) -> Floats:
-    """Of every picture the mean of all cells, float32 (n, C), of features (n, cells, C)."""
-    return np.asarray(stack.mean(axis=1, dtype=np.float32))

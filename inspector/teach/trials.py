@@ -1,7 +1,7 @@
 """Trying every way of teaching on a part of the good pictures, and saying which one to take and why.
 
 What it is: the loop over pictures, preparations and methods. What it is not: the measure (choose) or the damage
-(synthetic). The teaching process; one picture in memory at a time.
+(synthetic). The teaching process, and a thread of it that makes the next picture: two are in memory at a time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from inspector.errors import DatasetError
 from inspector.teach.choose import FEATURES, Shown, Trial, try_methods
 from inspector.teach.cost import Way
 from inspector.teach.features import FeatureSpec
@@ -204,7 +205,8 @@ class _Gathered:
     def good(self, kind: str) -> Stack:
         """Of the good pictures in which the part was found: (n, cells, C)."""
         stack = self._good[kind].stack()
-        assert stack is not None, "a preparation that finds no part is not tried"
+        if stack is None:
+            raise DatasetError(f"the part was found in none of {len(self._found)} good pictures")
         return stack
 
     def shown(self, preparation: Preparation, kind: str, groups: npt.NDArray[np.intp], seed: int) -> Shown:

@@ -55,7 +55,7 @@ def test_exported_is_taught(backbone: Extractor, kind: str, method: Method, coun
     taught.append(graph, cells, THRESHOLD)
     exported = Extractor(graph.finish(), Path("exported"), threads=1)
     # The first were fitted to: cells of theirs lie in the memory itself, at a distance of zero.
-    some = slice(None, None, 13) if count > 14 else slice(None)
+    some = slice(None, None, -13) if count > 14 else slice(None)
     maps = taught.maps(np.stack(rows)[some])
     for picture, wanted, score in zip(seen[some], maps, taught.scores(maps), strict=True):
         found = exported.run(picture)

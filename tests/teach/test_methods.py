@@ -90,6 +90,42 @@ def test_a_picture_farther_out_than_half_of_the_good_ones_is_shortened() -> None
     np.testing.assert_allclose(np.linalg.norm(far), overall.limit, rtol=1e-4)
 
 
+def test_the_covariates_of_a_part_are_shortened_by_the_length_they_have_without_it() -> None:
+    means = np.random.default_rng(13).normal(0, [4, 3, 2, 1], (90, 4)).astype(np.float32)
+    means[:2] = (40, -30, 0, 0)
+    groups = np.array([0, 0, *range(1, 89)])
+    overall, covariates = fit_overall(means, 90, 4, 0.0, find_kin(groups))
+    # The two pictures of part 0 are far out, and more so to a model that has not met it.
+    others = means[2:].astype(np.float64)
+    away = means[0] - others.mean(axis=0)
+    far = np.sqrt(away @ np.linalg.inv(np.cov(others.T, bias=True)) @ away)
+    np.testing.assert_allclose(covariates.judged[0], covariates.learned[0] * overall.limit / far, rtol=1e-2)
+    assert np.linalg.norm(covariates.learned[0]) < 0.7 * far
+
+
+def test_pictures_that_are_all_the_same_are_no_reason_to_fail() -> None:
+    stack = np.ones((70, 36, FEATURES["sharp"].channels), np.float16)
+    taught, distances = fit_apart(
+        lesson(stack, FEATURES["sharp"], (6, 6), np.arange(70)), "gaussian", shrink=10.0, seed=1, step=quiet
+    )
+    assert np.isfinite(taught.scores(taught.blended(distances))).all()
+    assert np.isfinite(taught.scores(taught.maps(stack + np.float16(1)))).all()
+    assert len(np.unique(find_groups(stack))) == 70
+
+
+def test_what_does_not_count_has_no_say_in_what_does() -> None:
+    rng = np.random.default_rng(14)
+    spec = FEATURES["sharp"]
+    stack = rng.normal(0, 1, (80, 36, spec.channels)).astype(np.float16)
+    counted = np.repeat(np.array([1, 0], np.float32), 18)
+    given = lesson(stack, spec, (6, 6), np.arange(80), counted=counted)
+    taught, _ = fit_apart(given, "gaussian", shrink=10.0, seed=1, step=quiet)
+    assert taught.overall is not None
+    other = stack[:3].copy()
+    other[:, 18:] += np.float16(5)
+    np.testing.assert_array_equal(taught.maps(other), taught.maps(stack[:3]))
+
+
 def test_few_parts_have_no_covariates() -> None:
     assert [how_many(parts) for parts in (5, 63, 64, 120, 1000)] == [0, 0, 16, 30, 48]
 

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import cv2
@@ -14,12 +15,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from inspector.errors import DatasetError, StationError
+from inspector.errors import DatasetError, ImageError, StationError
 from inspector.evaluate import evaluate, load_maker
 from inspector.inference.runner import Runner
 from inspector.teach import Cancelled, TeachOptions, TeachResult, teach
 from inspector.teach.doctor import examine
-from inspector.teach.pictures import list_pictures, read_picture
+from inspector.teach.pictures import list_pictures, read_ahead, read_picture
 from inspector.teach.watch import Watch
 from tests.teach.made import bad_part, good_part, never, quiet, write_parts
 
@@ -215,3 +216,19 @@ def test_a_printers_picture_keeps_its_colours(tmp_path: Path) -> None:
     )
     (tmp_path / "cmyk.jpg").write_bytes(base64.b64decode(text))
     assert np.abs(read_picture(tmp_path / "cmyk.jpg").pixels.astype(int) - (143, 51, 235)).max() <= 4
+
+
+def test_pictures_are_read_ahead_in_order_and_an_unreadable_one_is_told(tmp_path: Path) -> None:
+    files = write_parts(tmp_path, 4)
+    for path, pixels in zip(files, read_ahead(files), strict=True):
+        np.testing.assert_array_equal(pixels, read_picture(path).pixels)
+    reading = read_ahead([files[0], tmp_path / "none.png", files[1]])
+    assert next(reading).shape == (128, 128, 3)
+    with pytest.raises(ImageError, match=r"none\.png: cannot be read"):
+        next(reading)
+    before = threading.active_count()
+    given_up = read_ahead(files)
+    next(given_up)
+    assert threading.active_count() == before + 1
+    given_up.close()
+    assert threading.active_count() == before

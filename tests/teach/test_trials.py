@@ -62,7 +62,7 @@ def test_more_pixels_have_to_be_better_by_a_margin() -> None:
 def test_fine_pixels_count_half() -> None:
     wide, fine = (
         tried("rectify", "gaussian", 0.40, side=512),
-        tried("rectify", "gaussian", 0.41, features="fine", side=1024),
+        tried("rectify", "gaussian", 0.408, features="fine", side=1024),
     )
     assert _take([wide, fine])[1].features == "wide"
     assert _take([wide, tried("rectify", "gaussian", 0.412, features="fine", side=1024)])[1].features == "fine"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+
+import pytest
 
 from firmware_bridge.events import PartLost
 from firmware_bridge.plc.events import Triggered, TriggerRefused
@@ -51,3 +55,17 @@ def test_a_journal_of_an_earlier_release_or_a_torn_one_has_no_numbers(tmp_path: 
         (tmp_path / "parts").write_bytes(content)
         journal = PartJournal(tmp_path / "parts")
         assert (journal.read(), journal.plc_parts(), journal.left()) == ((1, 1), numbers, {})
+
+
+def test_a_disk_that_refuses_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = PartJournal(tmp_path / "parts")
+    told(PlcParts(1, journal, {}), 7)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        PlcParts(2, journal, {})
+    assert (journal.read(), journal.plc_parts()) == ((1, 1), {1: 7})
+    assert [path.name for path in tmp_path.iterdir()] == ["parts"]
