@@ -188,7 +188,7 @@ async function showPart(/** @type {any} */ header, /** @type {ArrayBuffer} */ jp
     shown.drawn = sequence;
     show(bitmap, header);
     if (shown.part !== null) shown.takt = [...shown.takt.slice(-8), at - shown.partAt];
-    [shown.part, shown.partAt, shown.withoutPicture] = [header, at, header.counts.without_picture];
+    [shown.part, shown.partAt, shown.withoutPicture, first] = [header, at, header.counts.without_picture, false];
     showCounts(header.counts);
   }
   bitmap?.close();
